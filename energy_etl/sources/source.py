@@ -1,0 +1,84 @@
+"""What a source of readings is: one dump file, resolved, and the batches that come out of it.
+
+The border between file formats and the pipeline. A reader yields :class:`RawBatch` objects; nothing after
+it knows which format the rows came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import polars as pl
+
+
+class Format(StrEnum):
+    """File formats that can be read."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+    NDJSON = "ndjson"
+    JSON = "json"
+
+
+class Compression(StrEnum):
+    """Compression of the whole file (Parquet compresses inside)."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One dump, found and recognised, not yet read."""
+
+    name: str
+    """As the user named it (``-`` for standard input); used in messages and in the ledger."""
+    path: Path
+    """A regular file to read; for standard input its spooled copy."""
+    format: Format
+    compression: Compression
+    bytes: int
+    """Size on disk, compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """Rows as the file has them, nothing interpreted yet."""
+
+    frame: pl.DataFrame
+    """``row_number`` (Int64, 1-based number of the data row in the file, the header not counted), then the
+    file's recognised columns under their canonical names: String where the format has no types, else the
+    file's own type. An empty field is null."""
+    malformed: pl.DataFrame
+    """Rows that are no rows of this table (wrong number of fields, broken JSON): ``row_number`` Int64,
+    ``rule`` String, ``detail`` String, ``raw`` String (the text as read, at most 4,096 characters)."""
+    bytes_read: int
+    """Bytes of the file consumed so far, for progress; compressed where the file is."""
+
+    @property
+    def rows(self) -> int:
+        return self.frame.height + self.malformed.height
+
+
+class Reader(Protocol):
+    """An opened source."""
+
+    columns: tuple[str, ...]
+    """Canonical names of the recognised columns (see ``sources.headers``)."""
+    ignored: tuple[str, ...]
+    """Names, as the file has them, of the columns that mean nothing here."""
+
+    def batches(self, rows: int) -> Iterator[RawBatch]:
+        """Yield the file's rows in order, about ``rows`` at a time, in bounded memory.
+
+        Raises:
+            InputError: The file turns out to be unusable (truncated, corrupt, changed while read).
+        """
+        ...
