@@ -35,3 +35,7 @@ ALTER TABLE vehicle_history SET (
     timescaledb.orderby = 'ts'
 );
 CREATE INDEX vehicle_history_device ON vehicle_history (vehicle_id, ts);
+
+-- Late readings are stored as rows; the policy folds them into the columnstore once a chunk has settled.
+CALL add_columnstore_policy('meter_history', after => INTERVAL '7 days');
+CALL add_columnstore_policy('vehicle_history', after => INTERVAL '7 days');
