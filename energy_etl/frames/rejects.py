@@ -1,0 +1,52 @@
+"""Rows that are not loaded: the rule each breaks, what that means for its value, and the row as read."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from energy_etl.streams import SOURCE_COLUMNS
+
+SCHEMA = {
+    "row_number": pl.Int64,
+    "stream": pl.String,
+    "rule": pl.String,
+    "detail": pl.String,
+    "raw": pl.String,
+}
+"""Shape of a frame of rejects. ``stream`` is null where a row belongs to neither; ``raw`` is JSON."""
+
+
+def empty() -> pl.DataFrame:
+    """No rejects."""
+    return pl.DataFrame(schema=SCHEMA)
+
+
+def with_raw(rejects: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """Complete rejects (row_number, stream, rule, detail) with the raw values of their rows.
+
+    Values are kept as text, so that NaN and 18446744073709551615 survive; a NUL, which PostgreSQL cannot
+    store, is shown as its control picture.
+    """
+    if rejects.is_empty():
+        return empty()
+    columns = [name for name in SOURCE_COLUMNS if name in raw.columns]
+    rows = raw.join(rejects.select("row_number").unique(), on="row_number", how="semi")
+    text = rows.select(
+        "row_number",
+        raw=pl.struct(
+            pl.col(name).cast(pl.String).str.replace_all("\x00", "␀") for name in columns
+        ).struct.json_encode(),
+    )
+    return rejects.join(text, on="row_number", how="left", maintain_order="left").select(*SCHEMA)
+
+
+def from_malformed(malformed: pl.DataFrame, stream: str | None) -> pl.DataFrame:
+    """Rejects of rows that could not be read as rows at all (RawBatch.malformed)."""
+    clean = pl.col("raw").str.replace_all("\x00", "␀")
+    return malformed.select(
+        "row_number",
+        stream=pl.lit(stream, pl.String),
+        rule="rule",
+        detail="detail",
+        raw=pl.struct(line=clean).struct.json_encode(),
+    ).select(*SCHEMA)
