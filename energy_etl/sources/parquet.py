@@ -1,0 +1,191 @@
+"""Parquet, streamed through Arrow's reader; types stay the file's own, ids become text exactly.
+
+A dictionary-encoded column can unpack to a million times its size, so dictionaries stay packed until a batch
+is known to fit.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from polars.exceptions import PanicException
+
+from energy_etl.errors import InputError
+from energy_etl.sources.headers import resolve
+from energy_etl.sources.malformed import malformed_frame
+from energy_etl.sources.source import RawBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from energy_etl.sources.source import SourceFile
+
+BATCH_BYTES = 64 << 20
+"""Unpacked size of one batch; a batch of wide rows has fewer of them."""
+
+TEXT_BYTES = 1 << 20
+"""The longest text a field may hold, as in delimited files."""
+
+_IDS = ("meter_id", "vehicle_id")
+
+
+class ParquetReader:
+    """A Parquet file (see :class:`energy_etl.sources.source.Reader`).
+
+    Args:
+        source: The file; its footer is read at once.
+
+    Raises:
+        InputError: The footer is corrupt, a column is missing or has a type that cannot hold its values.
+    """
+
+    def __init__(self, source: SourceFile) -> None:
+        self._source = source
+        self._packed: list[str] = []
+        with _readable(source), self._open() as file:
+            schema: pa.Schema = file.schema_arrow
+            found = resolve(source.name, schema.names)
+            self._fields = [schema.field(position) for position in found.positions]
+            self._packed = _packed_columns(file.metadata, self._fields)
+            self._row_bytes = _row_bytes(file.metadata, {field.name for field in self._fields})
+        for name, field in zip(found.names, self._fields, strict=True):
+            _require_type(source.name, name, field)
+        self.columns = found.names
+        self.ignored = found.ignored
+
+    def batches(self, rows: int) -> Iterator[RawBatch]:
+        """See :meth:`energy_etl.sources.source.Reader.batches`.
+
+        Raises:
+            InputError: A page is corrupt, a text is not UTF-8 or is longer than :data:`TEXT_BYTES`.
+        """
+        source = self._source
+        size = max(1, min(rows, BATCH_BYTES // self._row_bytes))
+        with _readable(source), self._open() as file:
+            total = max(1, file.metadata.num_rows)
+            done = 0
+            for packed in file.iter_batches(size, columns=[field.name for field in self._fields]):
+                for batch in self._fitting(packed, done):
+                    frame = self._frame(batch, done)
+                    done += frame.height
+                    yield RawBatch(frame, malformed_frame([]), source.bytes * done // total)
+
+    def _open(self) -> pq.ParquetFile:
+        return pq.ParquetFile(
+            self._source.path,
+            pre_buffer=False,
+            page_checksum_verification=True,
+            coerce_int96_timestamp_unit="us",
+            read_dictionary=self._packed or None,
+        )
+
+    def _fitting(self, batch: pa.RecordBatch, done: int) -> Iterator[pa.RecordBatch]:
+        """The batch, or its halves while they would unpack to more than :data:`BATCH_BYTES`."""
+        if batch.num_rows > 1 and sum(map(_unpacked_bytes, batch.columns)) > BATCH_BYTES:
+            half = batch.num_rows // 2
+            yield from self._fitting(batch.slice(0, half), done)
+            yield from self._fitting(batch.slice(half), done + half)
+            return
+        arrays = [
+            self._unpacked(array, name, done) for array, name in zip(batch.columns, self.columns, strict=True)
+        ]
+        yield pa.record_batch(arrays, names=list(self.columns))
+
+    def _unpacked(self, array: pa.Array, name: str, done: int) -> pa.Array:
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        if _is_text(array.type):
+            if pa.types.is_string_view(array.type):
+                array = pc.cast(array, pa.large_string())
+            # Neither reader looks: bytes that are not UTF-8 would crash later, far from here.
+            array.validate(full=True)
+            lengths = pc.binary_length(array)
+            if (pc.max(lengths).as_py() or 0) > TEXT_BYTES:
+                row = done + pc.index(pc.greater(lengths, TEXT_BYTES), True).as_py() + 1
+                raise InputError(
+                    self._source.name, f"row {row:,}: {name} is longer than {TEXT_BYTES >> 20} MB"
+                )
+            return array
+        if name in _IDS:
+            return pc.cast(array, pa.string())
+        return pc.cast(array, pa.float32()) if pa.types.is_float16(array.type) else array
+
+    def _frame(self, batch: pa.RecordBatch, done: int) -> pl.DataFrame:
+        frame = pl.DataFrame(pl.from_arrow(batch))
+        numbers = pl.int_range(done + 1, done + 1 + frame.height, dtype=pl.Int64, eager=True)
+        return frame.select(numbers.alias("row_number"), pl.all())
+
+
+@contextmanager
+def _readable(source: SourceFile) -> Iterator[None]:
+    """Every way in which a broken Parquet file fails → InputError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, PanicException) as error:
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            source.name, f"the Parquet file is truncated or corrupt: {cause}", hint="fetch or write it again"
+        ) from error
+
+
+def _require_type(file: str, name: str, field: pa.Field) -> None:
+    """Refuse a column whose type cannot carry its values exactly."""
+    types = pa.types
+    kind = field.type.value_type if types.is_dictionary(field.type) else field.type
+    if _is_text(kind) or types.is_integer(kind) or types.is_null(kind):
+        return
+    whole = types.is_decimal128(kind) and kind.scale == 0
+    if name in _IDS:
+        accepted, wanted = whole, "text or integers"
+    elif name == "ts":
+        accepted, wanted = types.is_timestamp(kind) or types.is_date(kind), "timestamps, integers or text"
+    else:
+        accepted, wanted = types.is_floating(kind) or types.is_decimal128(kind), "numbers or text"
+    if not accepted:
+        raise InputError(
+            file,
+            f'column "{field.name}" has the type {field.type}, which is not accepted for {name}',
+            hint=f"write it as {wanted}",
+        )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _packed_columns(metadata: pq.FileMetaData, fields: list[pa.Field]) -> list[str]:
+    """Text columns that are dictionary-encoded in the file, so reading them packed costs nothing."""
+    text = {field.name for field in fields if _is_text(field.type)}
+    for group in _groups(metadata):
+        text -= {column.path_in_schema for column in _columns(group) if not column.has_dictionary_page}
+    return sorted(text)
+
+
+def _row_bytes(metadata: pq.FileMetaData, wanted: set[str]) -> int:
+    """Bytes of the widest row group's average row, dictionaries packed."""
+    widest = 1
+    for group in _groups(metadata):
+        size = sum(c.total_uncompressed_size for c in _columns(group) if c.path_in_schema in wanted)
+        widest = max(widest, size // max(1, group.num_rows))
+    return widest
+
+
+def _groups(metadata: pq.FileMetaData) -> Iterator[pq.RowGroupMetaData]:
+    return (metadata.row_group(index) for index in range(metadata.num_row_groups))
+
+
+def _columns(group: pq.RowGroupMetaData) -> Iterator[pq.ColumnChunkMetaData]:
+    return (group.column(index) for index in range(group.num_columns))
+
+
+def _unpacked_bytes(array: pa.Array) -> int:
+    if not pa.types.is_dictionary(array.type) or not _is_text(array.type.value_type):
+        return int(array.nbytes)
+    lengths = pc.binary_length(array.dictionary)
+    return int(pc.sum(pc.take(lengths, array.indices)).as_py() or 0)
