@@ -111,7 +111,7 @@ class ParquetReader:
                     self._source.name, f"row {row:,}: {name} is longer than {TEXT_BYTES >> 20} MB"
                 )
             return array
-        if name in _IDS:
+        if name in _IDS or pa.types.is_null(array.type):
             return pc.cast(array, pa.string())
         return pc.cast(array, pa.float32()) if pa.types.is_float16(array.type) else array
 

@@ -119,6 +119,8 @@ def recognise(path: Path, name: str) -> SourceFile:
         _check_parquet(path, name, compression, size)
         found = Format.PARQUET
     else:
+        if not head.strip(b"\xef\xbb\xbf \t\r\n"):
+            raise InputError(name, "is empty: there is nothing but blanks in it")
         found = _text_format(head, claimed, complete=len(head) < HEAD_BYTES)
     _check_claim(name, found, claimed)
     return SourceFile(name=name, path=path, format=found, compression=compression, bytes=size)
@@ -144,6 +146,7 @@ def _full(stream: ByteStream) -> bytes:
 
 def _refuse_foreign(name: str, head: bytes) -> None:
     for magic, what in _FOREIGN.items():
+        # A header may begin with the letters of a magic number, such as "orchard,...".
         if head.startswith(magic) and not (magic.isalpha() and head[: len(magic) + 1].isalpha()):
             raise InputError(
                 name, f"is {what}", hint="energy-etl reads CSV, Parquet and JSON, plain or as .gz or .zst"

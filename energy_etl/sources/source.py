@@ -71,12 +71,15 @@ class Reader(Protocol):
     """An opened source."""
 
     columns: tuple[str, ...]
-    """Canonical names of the recognised columns (see ``sources.headers``)."""
+    """Canonical names of the recognised columns (see ``sources.headers``). JSON has no header: there, these
+    are all columns of the streams met so far, and a later batch may bring the other stream's."""
     ignored: tuple[str, ...]
     """Names, as the file has them, of the columns that mean nothing here."""
 
     def batches(self, rows: int) -> Iterator[RawBatch]:
-        """Yield the file's rows in order, about ``rows`` at a time, in bounded memory.
+        """Yield the file's rows in order, at most ``rows`` good ones at a time, in bounded memory.
+
+        A file with a header and no rows yields nothing. Each call reads the file from its beginning.
 
         Raises:
             InputError: The file turns out to be unusable (truncated, corrupt, changed while read).
