@@ -75,7 +75,7 @@ def _expand(argument: str, spool: ExitStack, spool_dir: Path | None) -> Iterator
         return
     matches = [argument]
     if glob.has_magic(argument) and not os.path.lexists(argument):
-        matches = sorted(glob.glob(argument, recursive=True))
+        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute one
         if not matches:
             raise InputError(argument, "matches no file")
     for name in matches:

@@ -84,6 +84,11 @@ class JsonReader:
     def _records(self, stream: TextStream) -> Iterator[Record | Malformed]:
         return lines(stream) if self._source.format is Format.NDJSON else elements(stream)
 
+    def _name_columns(self) -> None:
+        streams = present_streams(self._keys.known)
+        self.columns = tuple(dict.fromkeys(name for stream in streams for name in stream.columns))
+        self.ignored = tuple(key for key, name in self._keys.meanings.items() if name not in self.columns)
+
     def _batch(self, records: Iterator[Record | Malformed], rows: int, stream: TextStream) -> RawBatch | None:
         numbers: list[int] = []
         values: list[tuple[object, ...]] = []
