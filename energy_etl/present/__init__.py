@@ -1,0 +1,1 @@
+"""What people and programs see: results on standard output, everything else on standard error."""

@@ -39,7 +39,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a list, or one line of a record."""
+    """One column of a list."""
 
     key: str
     """snake_case: the CSV header, and in camelCase the JSON key."""
@@ -71,30 +71,37 @@ def write_table(
         columns: What each row holds, in order.
         rows: Values in column order; consumed once, JSON and CSV are written as they come.
         output: The format.
-        title: Heading of the table; JSON and CSV have none.
+        title: Heading of the table, after an empty line; JSON and CSV have none.
         width: Characters per line of the table; by default the terminal's.
     """
     with _stdout() as out:
         if output is Format.CSV:
             _write_csv(out, columns, rows)
         elif output is Format.JSON:
-            _write_array(out, columns, rows)
+            keys = [camel(column.key) for column in columns]
+            _write_array(out, (dict(zip(keys, row, strict=True)) for row in rows))
         else:
-            _print(out, _list(columns, rows, title), width)
+            if title:
+                out.write(f"\n{cells.visible(title)}\n")
+            _print(out, _list(columns, rows), width)
 
 
-def write_record(
-    fields: Sequence[tuple[Column, Any]], *, title: str | None = None, width: int | None = None
-) -> None:
+def write_record(fields: Sequence[tuple[str, str]], *, width: int | None = None) -> None:
     """Write one thing as a table of two columns, name and value."""
     with _stdout() as out:
-        _print(out, _record(fields, title), width)
+        _print(out, _record(fields), width)
 
 
 def write_json(document: Mapping[str, Any]) -> None:
     """Write one JSON object, indented, keys in the given order."""
     with _stdout() as out:
         out.write(_json(document, indent=2) + "\n")
+
+
+def write_json_list(documents: Iterable[Mapping[str, Any]]) -> None:
+    """Write a JSON array, an object per line; consumed once, written as it comes."""
+    with _stdout() as out:
+        _write_array(out, documents)
 
 
 def _write_csv(out: TextIO, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
@@ -115,11 +122,10 @@ def _csv_cell(value: object, guard: Callable[[str], str]) -> object:
     return guard(cells.csv_text(shown)) if isinstance(shown, str) else shown
 
 
-def _write_array(out: TextIO, columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> None:
-    keys = [camel(column.key) for column in columns]
+def _write_array(out: TextIO, documents: Iterable[Mapping[str, Any]]) -> None:
     separator = "[\n"
-    for row in rows:
-        out.write(separator + "  " + _json(dict(zip(keys, row, strict=True))))
+    for document in documents:
+        out.write(separator + "  " + _json(document))
         separator = ",\n"
     out.write("[]\n" if separator == "[\n" else "\n]\n")
 
@@ -129,8 +135,8 @@ def _json(value: object, indent: int | None = None) -> str:
     return cells.json_escaped(document)
 
 
-def _list(columns: Sequence[Column], rows: Iterable[Sequence[Any]], title: str | None) -> Table:
-    table = _table(title, header=True)
+def _list(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Table:
+    table = _table(header=True)
     for column in columns:
         table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
@@ -138,23 +144,20 @@ def _list(columns: Sequence[Column], rows: Iterable[Sequence[Any]], title: str |
     return table
 
 
-def _record(fields: Sequence[tuple[Column, Any]], title: str | None) -> Table:
-    table = _table(title, header=False)
+def _record(fields: Sequence[tuple[str, str]]) -> Table:
+    table = _table(header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for column, value in fields:
-        table.add_row(_text(column.title), _text(column.show(value)))
+    for name, value in fields:
+        table.add_row(_text(name), _text(value))
     return table
 
 
-def _table(title: str | None, *, header: bool) -> Table:
+def _table(*, header: bool) -> Table:
     from rich import box
     from rich.table import Table
 
     return Table(
-        title=_text(title) if title else None,
-        title_justify="left",
-        title_style="bold",
         show_header=header,
         header_style="bold",
         box=box.SIMPLE_HEAD if header else None,

@@ -1,0 +1,27 @@
+-- The ledger for display.
+
+-- name: newest
+SELECT count(*) OVER () AS total, load_id, source, sha256, bytes, format, status, started_at, finished_at, counts,
+       options, error, version
+FROM load
+ORDER BY load_id DESC
+LIMIT %(limit)s::bigint;
+
+-- name: one
+SELECT load_id, source, sha256, bytes, format, status, started_at, finished_at, counts, options, error, version
+FROM load
+WHERE load_id = %(load_id)s;
+
+-- name: rejects_by_rule
+SELECT stream, rule, count(*)
+FROM reject
+WHERE load_id = %(load_id)s
+GROUP BY stream, rule
+ORDER BY count(*) DESC, stream, rule;
+
+-- name: first_rejects
+SELECT stream, row_number, rule, detail, raw
+FROM reject
+WHERE load_id = %(load_id)s
+ORDER BY row_number, stream, rule
+LIMIT %(limit)s::bigint;
