@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from energy_etl.generate.plan import DumpFormat
+from energy_etl.generate.simulation import DECIMALS
 from energy_etl.streams import SOURCE_COLUMNS
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class _ParquetPart:
 
 
 class _CsvPart:
+    """CSV with all decimals in every row.
+
+    A reader that goes by the first rows for a column's type must not take an idle fleet's 0 for an integer.
+    """
+
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._file = path.open("wb")
         self._file.write((",".join(schema.names) + "\n").encode())
@@ -59,7 +65,10 @@ class _CsvPart:
     def write(self, table: pa.Table) -> None:
         frame = pl.from_arrow(table)
         assert isinstance(frame, pl.DataFrame)
-        frame.write_csv(self._file, include_header=False, float_scientific=False)
+        fixed = {SOURCE_COLUMNS[name]: pl.Decimal(18, decimals) for name, decimals in DECIMALS.items()}
+        frame.cast({name: kind for name, kind in fixed.items() if name in frame.columns}).write_csv(
+            self._file, include_header=False
+        )
 
     def close(self) -> None:
         self._file.close()

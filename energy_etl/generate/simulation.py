@@ -40,6 +40,10 @@ BATTERY_KWH_PER_K_PER_KWH = 0.0018
 """Heat capacity of a pack for each kWh of its size (about 6.5 kg and 6.5 kJ/K)."""
 
 
+DECIMALS = {"kwh_consumed_ac": 6, "voltage": 1, "soc": 1, "kwh_delivered_dc": 6, "battery_temp": 1}
+"""What the devices resolve."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Consecutive minutes of the whole fleet; every array is minutes x devices."""
@@ -98,11 +102,11 @@ class Simulation:
             soc[row], dc[row], temp[row] = self._soc, dc_kw, self._temp
         return Block(
             first_minute=first,
-            kwh_consumed_ac=np.round(ac / 60.0, 6),
-            voltage=np.round(voltage, 1),
-            soc=np.round(soc, 1),
-            kwh_delivered_dc=np.round(dc / 60.0, 6),
-            battery_temp=np.round(temp, 1),
+            kwh_consumed_ac=np.round(ac / 60.0, DECIMALS["kwh_consumed_ac"]),
+            voltage=np.round(voltage, DECIMALS["voltage"]),
+            soc=np.round(soc, DECIMALS["soc"]),
+            kwh_delivered_dc=np.round(dc / 60.0, DECIMALS["kwh_delivered_dc"]),
+            battery_temp=np.round(temp, DECIMALS["battery_temp"]),
         )
 
     def _draw_day(self) -> None:

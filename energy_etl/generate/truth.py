@@ -2,6 +2,9 @@
 
 The window is that of ``energy-etl analytics``: the 24 hours up to the newest reading, its begin excluded and
 its end included, because a timestamp marks the end of the interval whose energy the reading carries.
+
+Sums are taken in whole steps of a device's resolution, which is exact: the truth does not depend on the order
+of additions.
 """
 
 from __future__ import annotations
@@ -13,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from energy_etl.generate.plan import MINUTES_PER_DAY
+from energy_etl.generate.simulation import DECIMALS
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from energy_etl.generate.fleet import Bools
+    from energy_etl.generate.fleet import Bools, Floats
     from energy_etl.generate.plan import FleetPlan
     from energy_etl.generate.simulation import Block
 
@@ -41,15 +45,17 @@ class Truth:
 
     def add(self, block: Block) -> None:
         """Count a block in, as far as it lies in the window."""
-        self._all_ac += float(block.kwh_consumed_ac.sum())
-        self._all_dc += float(block.kwh_delivered_dc.sum())
+        ac = _steps(block.kwh_consumed_ac, "kwh_consumed_ac")
+        dc = _steps(block.kwh_delivered_dc, "kwh_delivered_dc")
+        self._all_ac += float(ac.sum())
+        self._all_dc += float(dc.sum())
         skipped = min(max(self._first_minute - block.first_minute, 0), block.minutes)
         if skipped == block.minutes:
             return
         temp = block.battery_temp[skipped:]
-        self._ac += block.kwh_consumed_ac[skipped:].sum(axis=0)
-        self._dc += block.kwh_delivered_dc[skipped:].sum(axis=0)
-        self._temp += temp.sum(axis=0)
+        self._ac += ac[skipped:].sum(axis=0)
+        self._dc += dc[skipped:].sum(axis=0)
+        self._temp += _steps(temp, "battery_temp").sum(axis=0)
         self._temp_min = np.minimum(self._temp_min, temp.min(axis=0))
         self._temp_max = np.maximum(self._temp_max, temp.max(axis=0))
         self._readings += block.minutes - skipped
@@ -84,25 +90,25 @@ class Truth:
             "dumps": {
                 "meterReadings": plan.meters * plan.minutes,
                 "vehicleReadings": plan.vehicles * plan.minutes,
-                "acConsumed": self._all_ac,
-                "dcDelivered": self._all_dc,
+                "acConsumed": _value(self._all_ac, "kwh_consumed_ac"),
+                "dcDelivered": _value(self._all_dc, "kwh_delivered_dc"),
             },
             "totals": {
-                "acConsumed": float(self._ac[: plan.paired].sum()),
-                "dcDelivered": float(self._dc[: plan.paired].sum()),
+                "acConsumed": _value(self._ac[: plan.paired].sum(), "kwh_consumed_ac"),
+                "dcDelivered": _value(self._dc[: plan.paired].sum(), "kwh_delivered_dc"),
             },
         }
 
     def _vehicle(self, number: int, meter_id: str | None) -> dict[str, Any]:
-        ac = float(self._ac[number]) if meter_id is not None else None
-        dc = float(self._dc[number])
+        ac = _value(self._ac[number], "kwh_consumed_ac") if meter_id is not None else None
+        dc = _value(self._dc[number], "kwh_delivered_dc")
         efficiency = dc / ac * 100.0 if ac else None
         return {
             "meterId": meter_id,
             "acConsumed": ac,
             "dcDelivered": dc,
             "efficiencyPercent": efficiency,
-            "avgBatteryTemp": float(self._temp[number]) / self._readings,
+            "avgBatteryTemp": _value(self._temp[number], "battery_temp") / self._readings,
             "minBatteryTemp": float(self._temp_min[number]),
             "maxBatteryTemp": float(self._temp_max[number]),
             "meterReadings": self._readings if meter_id is not None else 0,
@@ -117,6 +123,16 @@ class Truth:
         if efficiency is None or self._readings < MINUTES_PER_DAY:
             return None
         return "LOW" if efficiency < ALERT_THRESHOLD_PERCENT else "OK"
+
+
+def _steps(values: Floats, measure: str) -> Floats:
+    """Values as whole numbers of the device's resolution."""
+    steps: Floats = np.rint(values * 10 ** DECIMALS[measure])
+    return steps
+
+
+def _value(steps: float, measure: str) -> float:
+    return float(steps) / float(10 ** DECIMALS[measure])
 
 
 def _iso(when: datetime) -> str:
