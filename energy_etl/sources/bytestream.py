@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import threading
-from collections import deque
 from typing import TYPE_CHECKING, Protocol, Self
 
 from energy_etl.errors import InputError
@@ -106,8 +105,6 @@ class TextStream(ByteStream):
         super().__init__(name, path, compression)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._lines = 0
-        self.marks: deque[int] = deque()
-        """``consumed`` after each read: what lies before a block that is parsed later."""
 
     def read(self, size: int) -> bytes:
         """Read as :meth:`ByteStream.read`.
@@ -117,7 +114,6 @@ class TextStream(ByteStream):
         """
         data = super().read(size)
         self._decode(data)
-        self.marks.append(self.consumed)
         return data
 
     def read_text(self, size: int) -> str | None:

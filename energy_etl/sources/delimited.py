@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from bisect import bisect_left
+from collections import deque
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -106,13 +107,13 @@ class DelimitedReader:
                 pending.append(self._frame(block, ragged))
             height += block.num_rows
             size += block.nbytes
-            if height < rows and size < BATCH_BYTES and ragged.waiting < rows:
+            if height < rows and size < BATCH_BYTES and not ragged.full(rows):
                 continue
             frame = pl.concat(pending) if pending else self._no_rows()
             while frame.height > rows:
                 head, frame = frame.head(rows), frame.slice(rows)
                 yield RawBatch(head, ragged.take(frame["row_number"][0]), consumed)
-            if frame.height == rows or size >= BATCH_BYTES or ragged.waiting >= rows:
+            if frame.height == rows or size >= BATCH_BYTES or ragged.full(rows):
                 yield RawBatch(frame, ragged.take(), consumed)
                 frame = frame.clear()
             pending, height, size = [frame], frame.height, int(frame.estimated_size())
@@ -151,24 +152,35 @@ class DelimitedReader:
 
 
 class _Feed:
-    """What Arrow reads: the data records, then a last row of our own."""
+    """What Arrow reads, in full blocks: the data records, then a last row of our own.
+
+    A short block would be taken for the end of a long row's patience: Arrow gives up on a row that covers
+    a whole block, however small.
+    """
 
     closed = False
 
     def __init__(self, stream: TextStream, ending: bytes) -> None:
         self._stream = stream
         self._ending = ending
+        self._left = bytearray()
+        self._marks: deque[int] = deque()
 
     def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
-        if not data:
-            data, self._ending = self._ending, b""
-        return data
+        while len(self._left) < size:
+            data = self._stream.read(size - len(self._left))
+            if not data:
+                self._left += self._ending
+                self._ending = b""
+                break
+            self._left += data
+        self._marks.append(self._stream.consumed)
+        block, self._left = bytes(self._left[:size]), self._left[size:]
+        return block
 
     def parsed(self) -> int:
-        """Bytes of the file up to the end of the block that Arrow hands out now, at least."""
-        marks = self._stream.marks
-        return marks.popleft() if marks else self._stream.consumed
+        """Bytes of the file up to the end of the block that Arrow hands out now."""
+        return self._marks.popleft() if self._marks else self._stream.consumed
 
     def close(self) -> None:
         """Closing is the stream's owner's."""
@@ -185,6 +197,7 @@ class _Ragged:
         self._fields = fields
         self._marker = marker
         self._rows: list[Malformed] = []
+        self._characters = 0
         self._ahead: list[int] = []
         self._numbered = 0
         self._last_ragged = 0
@@ -201,13 +214,14 @@ class _Ragged:
         plural = "field" if row.actual_columns == 1 else "fields"
         detail = f"has {row.actual_columns} {plural}, the header has {self._fields}"
         self._rows.append(Malformed(row.number, "field_count", detail, row.text[:RAW_CHARACTERS]))
+        self._characters += len(self._rows[-1].raw)
         self._last_ragged = row.number
         if row.number == self._numbered + 1:
             self._numbered = row.number
         else:
             self._ahead.append(row.number)
         self.first_detail = self.first_detail or detail
-        self.hopeless = not self._good and len(self._rows) >= HOPELESS_ROWS
+        self.hopeless = not self._good and self._numbered >= HOPELESS_ROWS
         return "error" if self.hopeless else "skip"
 
     @property
@@ -219,6 +233,10 @@ class _Ragged:
     def waiting(self) -> int:
         """Ragged rows not taken yet."""
         return len(self._rows)
+
+    def full(self, rows: int) -> bool:
+        """Whether the waiting rows fill a batch of their own."""
+        return len(self._rows) >= rows or self._characters >= BATCH_BYTES
 
     def number(self, count: int) -> pl.Series:
         """``row_number`` of the next ``count`` good rows, at least one."""
@@ -239,13 +257,13 @@ class _Ragged:
         if before is not None:
             end = bisect_left(self._rows, before, key=lambda row: row.row_number)
         taken, self._rows = self._rows[:end], self._rows[end:]
+        self._characters -= sum(len(row.raw) for row in taken)
         return malformed_frame(taken)
 
 
 def _skip(stream: TextStream, size: int) -> None:
     while size and (data := stream.read(size)):
         size -= len(data)
-    stream.marks.clear()
 
 
 def _megabytes(size: int) -> str:

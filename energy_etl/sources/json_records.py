@@ -31,7 +31,8 @@ BATCH_CHARACTERS = 32 << 20
 """Text in one batch; Python's objects take several times as much."""
 
 PEEK_RECORDS = 10_000
-"""Records read to learn the columns before the first batch."""
+PEEK_BYTES = 4 << 20
+"""What is read to learn the columns before the first batch."""
 
 SHAPES = 1_000
 """Distinct sets of keys remembered at once, and unknown keys remembered in all."""
@@ -46,22 +47,16 @@ class JsonReader:
         source: The file; its first records are read at once.
 
     Raises:
-        InputError: No record, or none with an id, among the first; broken JSON in a document.
+        InputError: No record, or none with an id, among the first; broken JSON in a document's beginning.
     """
 
     def __init__(self, source: SourceFile) -> None:
         self._source = source
         self._keys = _Keys()
-        with self._open() as stream:
-            found = list(islice(self._records(stream), PEEK_RECORDS))
-        for record in found:
-            if isinstance(record, Record):
-                self._keys.shape(record)
-        if found and not present_streams(self._keys.known):
-            broken = found[0]
-            if isinstance(broken, Malformed) and not self._keys.meanings:
-                cause = f"no usable JSON record in it: the first one {broken.detail}"
-                raise InputError(source.name, cause)
+        broken = self._peek()
+        if broken is not None and not self._keys.meanings:
+            raise InputError(source.name, f"no usable JSON record in it: the first one {broken.detail}")
+        if self._keys.meanings and not present_streams(self._keys.known):
             require_columns(source.name, list(self._keys.meanings), self._keys.known)
         self._name_columns()
 
@@ -77,6 +72,19 @@ class JsonReader:
                 yield batch
         if self._keys.known:
             require_columns(self._source.name, list(self._keys.meanings), self._keys.known)
+
+    def _peek(self) -> Malformed | None:
+        """Learn the keys of the first records, and return the first record if it is none."""
+        broken = None
+        with self._open() as stream:
+            for record in islice(self._records(stream), PEEK_RECORDS):
+                if isinstance(record, Record):
+                    self._keys.shape(record)
+                elif record.row_number == 1:
+                    broken = record
+                if stream.consumed > PEEK_BYTES and self._keys.meanings:
+                    break
+        return broken
 
     def _open(self) -> TextStream:
         return TextStream(self._source.name, self._source.path, self._source.compression)
@@ -97,14 +105,14 @@ class JsonReader:
         for record in islice(records, rows):
             if isinstance(record, Malformed):
                 malformed.append(record)
-                continue
-            shape = self._keys.shape(record)
-            if shape.fault:
-                malformed.append(Malformed(record.number, "duplicate_key", shape.fault, record.raw))
-                continue
-            numbers.append(record.number)
-            values.append(tuple(map(record.get, shape.keys)))
-            characters += record.characters
+                characters += len(record.raw)
+            elif fault := (shape := self._keys.shape(record)).fault:
+                malformed.append(Malformed(record.number, "duplicate_key", fault, record.raw))
+                characters += len(record.raw)
+            else:
+                numbers.append(record.number)
+                values.append(tuple(map(record.get, shape.keys)))
+                characters += record.characters
             if characters >= BATCH_CHARACTERS:
                 break
         if not numbers and not malformed:

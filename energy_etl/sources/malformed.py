@@ -39,7 +39,7 @@ def malformed_frame(rows: Sequence[Malformed]) -> pl.DataFrame:
             "row_number": [row.row_number for row in rows],
             "rule": [row.rule for row in rows],
             "detail": [row.detail for row in rows],
-            "raw": [row.raw[:RAW_CHARACTERS] for row in rows],
+            "raw": [row.raw for row in rows],
         },
         schema={"row_number": pl.Int64, "rule": pl.String, "detail": pl.String, "raw": pl.String},
     )
