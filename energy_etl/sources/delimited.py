@@ -246,9 +246,11 @@ class _Ragged:
         if self._ahead:
             numbers = numbers.filter(~numbers.is_in(self._ahead)).head(count)
         self._numbered = int(numbers[-1])
-        self._ahead = [number for number in self._ahead if number > self._numbered]
-        while self._ahead and self._ahead[0] == self._numbered + 1:
-            self._numbered = self._ahead.pop(0)
+        passed = bisect_left(self._ahead, self._numbered)
+        while passed < len(self._ahead) and self._ahead[passed] == self._numbered + 1:
+            self._numbered += 1
+            passed += 1
+        del self._ahead[:passed]
         return numbers.alias("row_number")
 
     def take(self, before: int | None = None) -> pl.DataFrame:

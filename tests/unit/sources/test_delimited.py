@@ -212,14 +212,15 @@ def test_a_file_that_cannot_be_read_right_is_refused(dumps: Dumps, content: byte
 
 
 def test_many_ragged_rows_among_good_ones_are_all_reported(dumps: Dumps) -> None:
-    rows = ["m,1,2,3", *["m,1"] * 60_000, "m,1,2,3", *["m"] * 60_000]
+    long = "m," + "1" * 50
+    rows = ["m,1,2,3", *[long] * 60_000, "m,1,2,3", *[long] * 60_000]
 
     batches = dumps.batches("many.csv", HEAD + "\n".join(rows), rows=1000)
 
     assert [row for each in batches for row in each.frame["row_number"]] == [1, 60_002]
     bad = sorted(row for each in batches for row in each.malformed["row_number"])
     assert bad == [*range(2, 60_002), *range(60_003, 120_003)]
-    assert len(batches) > 2, "ragged rows must not pile up"
+    assert max(each.malformed.height for each in batches) < 60_000, "ragged rows must not pile up"
 
 
 def test_the_text_of_a_ragged_row_is_cut(dumps: Dumps) -> None:
