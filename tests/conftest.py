@@ -35,6 +35,15 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
 
 
+def pytest_report_header() -> list[str]:
+    """Which servers the tests run on, said once instead of with every test that is skipped."""
+    lines = ["server postgres: embedded"]
+    for name, variable in GIVEN.items():
+        state = "given" if os.environ.get(variable) else "skipped, not set"
+        lines.append(f"server {name}: {variable} {state}")
+    return lines
+
+
 @pytest.fixture(
     scope="session",
     params=[

@@ -154,6 +154,9 @@ def stop(home: Path | None = None) -> bool:
         time.sleep(_POLL_S)
         with suppress(ChildProcessError):  # where it is our own child, nobody else reaps it
             os.waitpid(postmaster.pid, os.WNOHANG)
+    if postmaster.socket.parent != cluster:
+        with suppress(OSError):
+            postmaster.socket.parent.rmdir()
     return True
 
 
@@ -199,7 +202,10 @@ def _settle(cluster: Path, tell: Announce) -> None:
     if postmaster:
         # After a crash or a reboot the pid may be another program's, and PostgreSQL would refuse to start.
         # Should old backends live on, it still notices, by its shared memory.
-        (cluster / "postmaster.pid").unlink(missing_ok=True)
+        for left in (cluster / "postmaster.pid", Path(f"{postmaster.socket}.lock")):
+            with suppress(FileNotFoundError):
+                if left.read_text().startswith(f"{postmaster.pid}\n"):
+                    left.unlink()
 
 
 def _check_version(cluster: Path) -> None:
@@ -284,8 +290,9 @@ def _socket_folder(cluster: Path, owner: programs.Runner) -> Path:
 
 
 def _log_tail(cluster: Path, lines: int = 15) -> str:
-    """The end of the newest log: ``start.log`` until the log collector runs, one file per weekday after."""
-    logs = sorted(
-        (cluster / "start.log", *cluster.glob("log/*.log")), key=lambda path: path.stat().st_mtime_ns
-    )
-    return "\n".join(logs[-1].read_text(errors="replace").splitlines()[-lines:])
+    """The end of the log of the last start: ``start.log`` until the log collector takes over."""
+    text = (cluster / "start.log").read_text(errors="replace")
+    if "redirecting log output" in text:
+        newest = max(cluster.glob("log/*.log"), key=lambda path: path.stat().st_mtime_ns, default=None)
+        text = newest.read_text(errors="replace") if newest else text
+    return "\n".join(text.splitlines()[-lines:])
