@@ -41,9 +41,9 @@ def generate(
 
         energy-etl generate --meters 1000 --vehicles 1000 --hours 24 --seed 7 --faulty 3 fleet/
 
-        energy-etl link import fleet/links.csv
-
         energy-etl ingest fleet/meters.parquet fleet/vehicles.parquet
+
+        energy-etl link import fleet/links.csv
 
     OUT receives meters and vehicles as Parquet or CSV, links.csv (which vehicle charges at which meter) and
     truth.json (energies, efficiency, temperatures and status of each vehicle over the last 24 hours).
