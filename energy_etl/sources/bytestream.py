@@ -87,6 +87,7 @@ class ByteStream:
     def _unreadable(self, error: OSError) -> InputError:
         if self._compression is Compression.NONE or error.errno is not None:
             return InputError(self.name, f"cannot be read: {error.strerror or error}")
+        self.consumed = self._file.tell()
         what = "truncated" if "runcated" in str(error) else "corrupt"
         return InputError(
             self.name,

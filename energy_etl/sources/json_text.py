@@ -160,13 +160,14 @@ class _Scan:
                         raise _too_long(self._stream.name, self._number)
                     return _numbered(value, self._number, text)
                 fault, at = "unexpected end", end
+            if self._ended:
+                self.fail(fault, at)
             if len(self._text) - self._at > RECORD_CHARACTERS:
                 # A fault far from the edge is a fault; at the edge the record has no end in sight.
-                if at < len(self._text) - 64:
+                if at < len(self._text) - 64 and not fault.startswith("Unterminated"):
                     self.fail(fault, at)
                 raise _too_long(self._stream.name, self._number)
-            if not self._more():
-                self.fail(fault, at)
+            self._more()
 
     def fail(self, cause: str, at: int | None = None) -> NoReturn:
         """Refuse the file at the current place."""

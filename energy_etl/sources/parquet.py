@@ -67,13 +67,15 @@ class ParquetReader:
         source = self._source
         size = max(1, min(rows, BATCH_BYTES // self._row_bytes))
         with _readable(source), self._open() as file:
-            total = max(1, file.metadata.num_rows)
+            total = file.metadata.num_rows
             done = 0
             for packed in file.iter_batches(size, columns=[field.name for field in self._fields]):
                 for batch in self._fitting(packed, done):
                     frame = self._frame(batch, done)
                     done += frame.height
-                    yield RawBatch(frame, malformed_frame([]), source.bytes * done // total)
+                    yield RawBatch(frame, malformed_frame([]), source.bytes * done // max(done, total))
+            if done != total:
+                raise InputError(source.name, f"holds {done:,} rows, but its footer says {total:,}")
 
     def _open(self) -> pq.ParquetFile:
         return pq.ParquetFile(
@@ -126,7 +128,7 @@ def _readable(source: SourceFile) -> Iterator[None]:
     """Every way in which a broken Parquet file fails → InputError."""
     try:
         yield
-    except (pa.ArrowException, OSError, PanicException) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, PanicException) as error:
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             source.name, f"the Parquet file is truncated or corrupt: {cause}", hint="fetch or write it again"

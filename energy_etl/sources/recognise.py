@@ -95,13 +95,18 @@ def recognise(path: Path, name: str) -> SourceFile:
     with ByteStream(name, path, Compression.NONE) as stream:
         head = stream.read(HEAD_BYTES)
     claimed, claimed_compression = named(name)
-    compression = next((found for magic, found in _ARCHIVES.items() if head.startswith(magic)), None)
-    compression = compression or Compression.NONE
+    compression = _archive(head)
     if compression is not Compression.NONE:
         with ByteStream(name, path, compression) as stream:
             head = _full(stream)
         if not head:
             raise InputError(name, f"is empty: there is nothing in the {compression} archive")
+        if _archive(head) is not Compression.NONE:
+            raise InputError(
+                name,
+                f"is a {_archive(head)} archive inside a {compression} archive",
+                hint="decompress it once",
+            )
     elif claimed_compression is not Compression.NONE:
         raise InputError(
             name,
@@ -134,6 +139,10 @@ def _stat(path: Path, name: str) -> os.stat_result:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(name, "is not a regular file")
     return status
+
+
+def _archive(head: bytes) -> Compression:
+    return next((found for magic, found in _ARCHIVES.items() if head.startswith(magic)), Compression.NONE)
 
 
 def _full(stream: ByteStream) -> bytes:
