@@ -1,0 +1,1 @@
+"""The database: sessions, schema, queries. Takes a connection and frames, never prints."""
