@@ -39,7 +39,7 @@ demo: setup ## Load the samples into a database of the demo's own (.demo/) and l
 	@set -eu; \
 	unset $(SERVERS) ALERT_THRESHOLD; export ENERGY_ETL_HOME="$(DEMO_HOME)" PATH="$(CURDIR)/$(BIN):$$PATH"; \
 	trap '$(STOP)' EXIT; \
-	show() { printf '\n\033[1m$$ energy-etl %s\033[0m\n' "$$*"; energy-etl "$$@"; }; \
+	show() { printf '\n$$ energy-etl %s\n' "$$*"; energy-etl "$$@"; }; \
 	show ingest $(SAMPLES) || { status=$$?; [ $$status -eq 5 ] || exit $$status; \
 		echo "(exit code 5: samples/dirty.csv has rows that cannot be loaded, on purpose; they are kept as rejects)"; }; \
 	show link import $(LINKS); \
