@@ -51,10 +51,10 @@ class ParquetReader:
             schema: pa.Schema = file.schema_arrow
             found = resolve(source.name, schema.names)
             self._fields = [schema.field(position) for position in found.positions]
-            self._packed = _packed_columns(file.metadata, self._fields)
-            self._row_bytes = _row_bytes(file.metadata, {field.name for field in self._fields})
+            self._row_bytes = max(1, _row_bytes(file.metadata))
         for name, field in zip(found.names, self._fields, strict=True):
             _require_type(source.name, name, field)
+        self._packed = [field.name for field in self._fields if _is_text(field.type)]
         self.columns = found.names
         self.ignored = found.ignored
 
@@ -69,13 +69,30 @@ class ParquetReader:
         with _readable(source), self._open() as file:
             total = file.metadata.num_rows
             done = 0
-            for packed in file.iter_batches(size, columns=[field.name for field in self._fields]):
-                for batch in self._fitting(packed, done):
-                    frame = self._frame(batch, done)
-                    done += frame.height
-                    yield RawBatch(frame, malformed_frame([]), source.bytes * done // max(done, total))
+            pending: list[pl.DataFrame] = []
+            for frame in self._frames(file, size):
+                if pending and _too_much(pending, frame, rows):
+                    yield self._batch(pending, done, total)
+                    pending = []
+                pending.append(frame)
+                done += frame.height
+            if pending:
+                yield self._batch(pending, done, total)
             if done != total:
                 raise InputError(source.name, f"holds {done:,} rows, but its footer says {total:,}")
+
+    def _batch(self, frames: list[pl.DataFrame], done: int, total: int) -> RawBatch:
+        consumed = self._source.bytes * done // max(done, total)
+        return RawBatch(pl.concat(frames), malformed_frame([]), consumed)
+
+    def _frames(self, file: pq.ParquetFile, size: int) -> Iterator[pl.DataFrame]:
+        done = 0
+        for packed in file.iter_batches(size, columns=[field.name for field in self._fields]):
+            for batch in self._fitting(packed, done):
+                frame = pl.DataFrame(pl.from_arrow(batch))
+                numbers = pl.int_range(done + 1, done + 1 + frame.height, dtype=pl.Int64, eager=True)
+                done += frame.height
+                yield frame.select(numbers.alias("row_number"), pl.all())
 
     def _open(self) -> pq.ParquetFile:
         return pq.ParquetFile(
@@ -117,10 +134,13 @@ class ParquetReader:
             return pc.cast(array, pa.string())
         return pc.cast(array, pa.float32()) if pa.types.is_float16(array.type) else array
 
-    def _frame(self, batch: pa.RecordBatch, done: int) -> pl.DataFrame:
-        frame = pl.DataFrame(pl.from_arrow(batch))
-        numbers = pl.int_range(done + 1, done + 1 + frame.height, dtype=pl.Int64, eager=True)
-        return frame.select(numbers.alias("row_number"), pl.all())
+
+def _too_much(pending: list[pl.DataFrame], frame: pl.DataFrame, rows: int) -> bool:
+    """Whether a batch would grow too tall or too large by one more frame."""
+    frames = [*pending, frame]
+    return sum(each.height for each in frames) > rows or (
+        sum(each.estimated_size() for each in frames) > BATCH_BYTES
+    )
 
 
 @contextmanager
@@ -161,29 +181,14 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _packed_columns(metadata: pq.FileMetaData, fields: list[pa.Field]) -> list[str]:
-    """Text columns that are dictionary-encoded in the file, so reading them packed costs nothing."""
-    text = {field.name for field in fields if _is_text(field.type)}
-    for group in _groups(metadata):
-        text -= {column.path_in_schema for column in _columns(group) if not column.has_dictionary_page}
-    return sorted(text)
+def _row_bytes(metadata: pq.FileMetaData) -> int:
+    """Bytes of the widest row group's average row, all columns, dictionaries packed.
 
-
-def _row_bytes(metadata: pq.FileMetaData, wanted: set[str]) -> int:
-    """Bytes of the widest row group's average row, dictionaries packed."""
-    widest = 1
-    for group in _groups(metadata):
-        size = sum(c.total_uncompressed_size for c in _columns(group) if c.path_in_schema in wanted)
-        widest = max(widest, size // max(1, group.num_rows))
-    return widest
-
-
-def _groups(metadata: pq.FileMetaData) -> Iterator[pq.RowGroupMetaData]:
-    return (metadata.row_group(index) for index in range(metadata.num_row_groups))
-
-
-def _columns(group: pq.RowGroupMetaData) -> Iterator[pq.ColumnChunkMetaData]:
-    return (group.column(index) for index in range(group.num_columns))
+    The metadata of single columns would say it better, but asking a damaged footer for them aborts the
+    process: Arrow checks them in a place from which it cannot raise.
+    """
+    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
+    return max((group.total_byte_size // max(1, group.num_rows) for group in groups), default=1)
 
 
 def _unpacked_bytes(array: pa.Array) -> int:

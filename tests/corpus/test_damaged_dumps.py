@@ -94,6 +94,18 @@ def test_a_damaged_dump_is_read_or_refused(
     read(folder / "dump", name, bytes(content))
 
 
+@pytest.mark.parametrize("flip", [0x01, 0x08])
+def test_no_byte_of_a_parquet_footer_stops_the_process(folder: Path, flip: int) -> None:
+    """Arrow aborts on some damaged footers when asked for what it checks too late."""
+    content = sound("bare.parquet")
+    footer = int.from_bytes(content[-8:-4], "little")
+
+    for place in range(len(content) - 8 - footer, len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= flip
+        read(folder / "dump", "bare.parquet", bytes(damaged))
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith(("plain", "lines"))])
 def test_a_truncated_dump_is_refused_wherever_it_ends(folder: Path, name: str) -> None:
     content = sound(name)
