@@ -145,7 +145,7 @@ def _nearest(missing: Sequence[str], header: Sequence[str], known: Collection[st
     spare = {_squash(name): name for name in header if canonical(name) not in known}
     for column in missing:
         for target in (_squash(documented(column)), _squash(column)):
-            near = difflib.get_close_matches(target, spare, n=1, cutoff=0.6)
+            near = difflib.get_close_matches(target, spare, n=1, cutoff=0.75)
             if near:
                 return f'is "{spare[near[0]]}" meant? Rename it to {documented(column)}'
     return None
