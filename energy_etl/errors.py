@@ -7,32 +7,35 @@ line's contract: documented in ``--help`` and the README, never renumbered.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ExitCode(IntEnum):
     """What the process tells its caller (cron, a shell, an orchestrator)."""
 
-    DONE = 0
-    """Finished; duplicates and already loaded files included."""
-    BUG = 1
-    """An unexpected failure of energy-etl itself."""
-    USAGE = 2
-    """Wrong use, configuration, or input that can be read in more than one way."""
-    DATABASE = 3
-    """The database could not be reached, or refused."""
-    INPUT = 4
-    """The input is unusable; nothing of it was loaded."""
-    PROBLEMS = 5
-    """Loaded with problems: rows rejected or conflicting, or some of several files failed."""
-    ALERT = 6
-    """An alert was raised and ``--fail-on-alert`` asked for it."""
-    TEMPORARY = 75
-    """Temporary; running the same command again is safe (EX_TEMPFAIL)."""
-    INTERRUPTED = 130
-    """Stopped by SIGINT (Ctrl-C)."""
-    TERMINATED = 143
-    """Stopped by SIGTERM."""
+    summary: str
+    """What the code means, in a few words."""
+
+    def __new__(cls, value: int, summary: str) -> Self:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.summary = summary
+        return member
+
+    DONE = 0, "done, duplicates and already loaded files included"
+    BUG = 1, "a bug in energy-etl"
+    USAGE = 2, "wrong use or configuration, or input that can be read in more than one way"
+    DATABASE = 3, "the database cannot be reached or refuses"
+    INPUT = 4, "the input is unusable, nothing of it is loaded"
+    PROBLEMS = 5, "loaded, but rows are rejected or conflicting, or some of several files failed"
+    ALERT = 6, "an alert is raised, and --fail-on-alert asked for it"
+    TEMPORARY = 75, "temporary, running the same command again is safe"
+    INTERRUPTED = 130, "stopped by Ctrl-C"
+    TERMINATED = 143, "stopped by SIGTERM"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a command the way Ctrl-C does, everything rolled back, under an exit code of its own."""
 
 
 class EnergyEtlError(Exception):

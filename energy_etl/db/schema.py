@@ -104,11 +104,21 @@ def check(conn: Connection[Any]) -> Schema | None:
     return schema
 
 
+def is_current(conn: Connection[Any]) -> bool:
+    """Whether there is a schema and it is this release's.
+
+    Raises:
+        DatabaseError: As :func:`check`.
+    """
+    schema = check(conn)
+    return schema is not None and schema.version == latest_version(schema.flavour)
+
+
 def migrate(conn: Connection[Any], announce: Callable[[str], None] | None = None) -> Schema:
     """Bring the schema up to date: nothing to do, some migrations, or all of them.
 
-    Takes a connection with no transaction open and leaves none open. All missing migrations are one
-    transaction, behind an advisory lock, so that two processes starting at once do the work once.
+    All missing migrations are one transaction, behind an advisory lock, so that two processes starting at
+    once do the work once.
 
     Raises:
         DatabaseError: As :func:`check`; or the TimescaleDB extension is too old.

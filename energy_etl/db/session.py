@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -43,6 +43,10 @@ _REFUSALS = (
     ("remaining connection slots", "53300"),
 )
 _UNREACHABLE = "check the address, and that the server runs and accepts connections from here"
+
+
+class LockHeldError(TemporaryError):
+    """Another load works on the same content or stream, and did not finish in the time given."""
 
 
 def connect(
@@ -89,6 +93,42 @@ def connect(
         connection.close()
         raise
     return connection
+
+
+class Sessions:
+    """Connections to one server, in autocommit mode: one kept for a row of loads, others for a moment.
+
+    Use as a context manager; leaving it closes the one that is kept.
+    """
+
+    def __init__(self, target: dsn.Target | str, announce: Callable[[str], None] | None = None) -> None:
+        """Nothing is opened yet; the arguments are those of :func:`connect`."""
+        self._target = target
+        self._announce = announce
+        self._kept: psycopg.Connection | None = None
+
+    def kept(self) -> psycopg.Connection:
+        """The connection that is kept; opened when first asked for, and again after it was lost."""
+        if self._kept is None or self._kept.closed:
+            self._kept = self.open()
+        return self._kept
+
+    def open(self) -> psycopg.Connection:
+        """A connection of the caller's own."""
+        return connect(self._target, autocommit=True, announce=self._announce)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._kept is not None:
+            self._kept.close()
+
+
+def limit_lock_wait(conn: psycopg.Connection[Any], seconds: float) -> None:
+    """Let no lock be waited for longer than this until the transaction ends; 0 means not at all."""
+    # To the server, 0 would mean for ever.
+    conn.execute("SELECT set_config('lock_timeout', %s, true)", [f"{max(1, round(seconds * 1000))}ms"])
 
 
 @contextmanager

@@ -117,7 +117,8 @@ def _sorted(valid: pl.DataFrame, rank: pl.Series, devices: int) -> tuple[pl.Data
         repeated = (sorted_key.diff() == 0).fill_null(value=False)
         if not repeated.any():
             return valid[order], rank.gather(order), repeated
-    order = pl.select(pl.arg_sort_by(rank, ts, valid["row_number"])).to_series()
+    keys = pl.DataFrame({"rank": rank, "ts": ts, "row_number": valid["row_number"]})
+    order = keys.select(pl.arg_sort_by("rank", "ts", "row_number")).to_series()
     readings, rank = valid[order], rank.gather(order)
     repeated = (rank == rank.shift()) & (readings["ts"] == readings["ts"].shift())
     return readings, rank, repeated.fill_null(value=False)

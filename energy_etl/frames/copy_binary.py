@@ -7,10 +7,13 @@ Int64 bigint, Datetime[µs] timestamptz).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pgpq
 import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SLICE_ROWS = 65_536
 """Rows encoded at a time: a few MB, so that encoding and sending overlap and memory stays small."""

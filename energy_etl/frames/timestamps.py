@@ -53,6 +53,15 @@ def parse(raw: pl.Series, zone: str) -> Timestamps:
     return _settle(raw, zoned, local, zone)
 
 
+def is_zone(name: str) -> bool:
+    """Whether Polars knows a time zone of this name."""
+    try:
+        _none(0).dt.replace_time_zone(name)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
 def _settle(raw: pl.Series, zoned: pl.Series, local: pl.Series, zone: str) -> Timestamps:
     """Bring both kinds together and name what is left over."""
     naive = local.len() - local.null_count()

@@ -81,7 +81,7 @@ def _ahead(stream: Stream, rows: pl.DataFrame, latest: datetime) -> pl.DataFrame
     return _shape(stream, rows, "ts:in_the_future", detail)
 
 
-def _broken(stream: Stream, failure: dy.FailureInfo[dy.Schema]) -> pl.DataFrame:
+def _broken(stream: Stream, failure: dy.FailureInfo) -> pl.DataFrame:
     """Rejects of the rows that break a rule of the schema."""
     details = failure.details()
     order = list(_RULES)

@@ -11,7 +11,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 
-from energy_etl.errors import EnergyEtlError, ExitCode
+from energy_etl.errors import EnergyEtlError, ExitCode, Terminated
 from energy_etl.present.cells import visible
 
 _COLOURS = {"warning": "\x1b[33m", "error": "\x1b[1;31m"}
@@ -43,6 +43,14 @@ class Diagnostics:
         """Say something that may make the result other than expected."""
         self._say("warning", message, hint)
 
+    def block(self, text: str) -> None:
+        """Show a table, or other text of several lines that is made for this."""
+        self._write(text.splitlines())
+
+    def failure(self, message: str, hint: str | None = None) -> None:
+        """Say what failed of several things that are done."""
+        self._say("error", message, hint)
+
     def error(self, error: BaseException) -> ExitCode:
         """Report why the command ends, and give the exit code it ends with.
 
@@ -53,9 +61,9 @@ class Diagnostics:
         if self.debug:
             self._write("".join(traceback.format_exception(error)).splitlines())
         if isinstance(error, EnergyEtlError):
-            self._say("error", error.message, error.hint)
-        elif code is ExitCode.INTERRUPTED:
-            self._say("error", "interrupted")
+            self.failure(error.message, error.hint)
+        elif code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+            self._say("error", code.summary)
         else:
             hint = None if self.debug else "this is a bug: --debug shows where; please report it"
             self._say("error", f"unexpected {type(error).__name__}: {error}", hint)
@@ -84,4 +92,6 @@ def exit_code(error: BaseException) -> ExitCode:
     """The exit code an error ends the process with."""
     if isinstance(error, EnergyEtlError):
         return error.exit_code
+    if isinstance(error, Terminated):
+        return ExitCode.TERMINATED
     return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.BUG

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from energy_etl.present import cells
-from energy_etl.present.output import Column, Format, write_table
+from energy_etl.present.output import Format, write_table
+from energy_etl.present.tables import Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from energy_etl.present import cells
 from energy_etl.present.output import (
-    Column,
     Format,
     camel,
     write_json,
@@ -16,6 +15,7 @@ from energy_etl.present.output import (
     write_record,
     write_table,
 )
+from energy_etl.present.tables import Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

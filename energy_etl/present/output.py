@@ -13,20 +13,16 @@ import json
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TextIO
 
 from energy_etl.present import cells
+from energy_etl.present.tables import list_table, record_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from rich.table import Table
-    from rich.text import Text
-
-PIPE_WIDTH = 1_000
-"""Columns for a table that goes to a file or another program: as good as unlimited, nothing is folded."""
+    from energy_etl.present.tables import Column
 
 
 class Format(StrEnum):
@@ -35,20 +31,6 @@ class Format(StrEnum):
     TABLE = "table"
     JSON = "json"
     CSV = "csv"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a list."""
-
-    key: str
-    """snake_case: the CSV header, and in camelCase the JSON key."""
-    title: str
-    """Heading in the table."""
-    show: Callable[[Any], str] = cells.text
-    """Value → table cell."""
-    right: bool = False
-    """Numbers line up on the right."""
 
 
 def camel(key: str) -> str:
@@ -81,15 +63,19 @@ def write_table(
             keys = [camel(column.key) for column in columns]
             _write_array(out, (dict(zip(keys, row, strict=True)) for row in rows))
         else:
-            if title:
-                out.write(f"\n{cells.visible(title)}\n")
-            _print(out, _list(columns, rows), width)
+            out.write(list_table(columns, rows, out, title=title, width=width))
 
 
 def write_record(fields: Sequence[tuple[str, str]], *, width: int | None = None) -> None:
     """Write one thing as a table of two columns, name and value."""
     with _stdout() as out:
-        _print(out, _record(fields), width)
+        out.write(record_table(fields, out, width=width))
+
+
+def write_line(text: str) -> None:
+    """Write one value for a shell to take."""
+    with _stdout() as out:
+        out.write(f"{text}\n")
 
 
 def write_json(document: Mapping[str, Any]) -> None:
@@ -133,55 +119,6 @@ def _write_array(out: TextIO, documents: Iterable[Mapping[str, Any]]) -> None:
 def _json(value: object, indent: int | None = None) -> str:
     document = json.dumps(cells.plain(value), ensure_ascii=False, allow_nan=False, indent=indent)
     return cells.json_escaped(document)
-
-
-def _list(columns: Sequence[Column], rows: Iterable[Sequence[Any]]) -> Table:
-    table = _table(header=True)
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_text(column.show(value)) for column, value in zip(columns, row, strict=True)))
-    return table
-
-
-def _record(fields: Sequence[tuple[str, str]]) -> Table:
-    table = _table(header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in fields:
-        table.add_row(_text(name), _text(value))
-    return table
-
-
-def _table(*, header: bool) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    return Table(
-        show_header=header,
-        header_style="bold",
-        box=box.SIMPLE_HEAD if header else None,
-        pad_edge=False,
-        show_edge=False,
-    )
-
-
-def _text(value: str) -> Text:
-    from rich.text import Text
-
-    # Never a plain str: rich would take "V[/]" for markup.
-    return Text(value)
-
-
-def _print(out: TextIO, table: Table, width: int | None) -> None:
-    from rich.console import Console
-
-    wide = None if out.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
-    console = Console(file=out, width=width or wide, markup=False, highlight=False, emoji=False)
-    # Rendered first: rich ends the process by itself when it meets a closed pipe.
-    with console.capture() as rendered:
-        console.print(table)
-    out.write("".join(f"{line.rstrip()}\n" for line in rendered.get().splitlines()))
 
 
 @contextmanager

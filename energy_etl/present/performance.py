@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from energy_etl.analytics.window import WindowEnd
 from energy_etl.present import cells
-from energy_etl.present.output import Column, Format, write_json, write_record, write_table
+from energy_etl.present.output import Format, write_json, write_record, write_table
+from energy_etl.present.tables import Column
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from energy_etl.present import cells
-from energy_etl.present.output import Column, Format, camel, write_json, write_record, write_table
+from energy_etl.present.output import Format, camel, write_json, write_record, write_table
+from energy_etl.present.tables import Column
 
 if TYPE_CHECKING:
     from energy_etl.db.status import DatabaseStatus

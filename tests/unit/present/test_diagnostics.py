@@ -39,7 +39,7 @@ def test_details_are_for_verbose(capsys: pytest.CaptureFixture[str]) -> None:
             ["error: a.csv: is empty", "  hint: see"],
         ),
         (DatabaseError("refused"), ExitCode.DATABASE, ["error: refused"]),
-        (KeyboardInterrupt(), ExitCode.INTERRUPTED, ["error: interrupted"]),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, ["error: stopped by Ctrl-C"]),
         (
             ZeroDivisionError("division by zero"),
             ExitCode.BUG,

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 from energy_etl.present import cells
-from energy_etl.present.output import Column, Format, camel, write_json, write_record, write_table
+from energy_etl.present.output import Format, camel, write_json, write_record, write_table
+from energy_etl.present.tables import Column
 
 COLUMNS = (
     Column("vehicle_id", "Vehicle"),
@@ -87,7 +88,8 @@ def test_keys_in_camel_case() -> None:
 @pytest.mark.parametrize("output", list(Format))
 def test_a_reader_that_leaves_is_no_failure(output: Format) -> None:
     program = (
-        "from energy_etl.present.output import Column, Format, write_table\n"
+        "from energy_etl.present.output import Format, write_table\n"
+        "from energy_etl.present.tables import Column\n"
         f"write_table([Column('n', 'N')], ((n,) for n in range(20_000)), output=Format('{output}'))\n"
         "raise SystemExit(6)\n"
     )

@@ -1,0 +1,133 @@
+"""What became of a dump: the counts that must add up, and the result a caller is shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from energy_etl.errors import ConservationError, UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+UNASSIGNED = "unassigned"
+"""In place of a stream's name: rows of a mixed dump that belong to neither."""
+
+COUNTED = ("read", "loaded", "duplicate", "conflicting", "rejected", "replaced")
+
+
+class OnConflict(StrEnum):
+    """What to do with a reading whose (device, ts) is stored with other values."""
+
+    KEEP = "keep"
+    REPLACE = "replace"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of one stream's readings: read = loaded + duplicate + conflicting + rejected."""
+
+    read: int = 0
+    loaded: int = 0
+    duplicate: int = 0
+    conflicting: int = 0
+    rejected: int = 0
+    replaced: int = 0
+    """Stored readings that were restated, with ``--on-conflict replace``."""
+    min_ts: datetime | None = None
+    max_ts: datetime | None = None
+    """Span of the valid readings."""
+
+    def span(self, min_ts: datetime | None, max_ts: datetime | None) -> None:
+        """Widen the span."""
+        if min_ts is not None:
+            self.min_ts = min(min_ts, self.min_ts or min_ts)
+        if max_ts is not None:
+            self.max_ts = max(max_ts, self.max_ts or max_ts)
+
+    def check(self, stream: str) -> None:
+        """Hold the counts to their promise.
+
+        Raises:
+            ConservationError: A reading is unaccounted for.
+        """
+        if self.read != self.loaded + self.duplicate + self.conflicting + self.rejected:
+            raise ConservationError(f"{stream} readings do not add up: {self.recorded()}")
+
+    def recorded(self) -> dict[str, Any]:
+        """As JSON values."""
+        span = {name: ts.isoformat() for name in ("min_ts", "max_ts") if (ts := getattr(self, name))}
+        return {**{name: getattr(self, name) for name in COUNTED}, **span}
+
+
+class Status(StrEnum):
+    """How a dump fared."""
+
+    LOADED = "loaded"
+    ALREADY_LOADED = "already loaded"
+    DRY_RUN = "dry run"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What a load did."""
+
+    source: str
+    status: Status
+    load_id: int | None = None
+    sha256: str = ""
+    bytes: int = 0
+    rows: int = 0
+    """Rows of the file."""
+    streams: dict[str, Counts] = field(default_factory=dict)
+    """Stream name (or ``unassigned``) → counts."""
+    rules: dict[tuple[str | None, str], int] = field(default_factory=dict)
+    """(stream, rule) → rows rejected or conflicting by it, most first."""
+    naive_timestamps: int = 0
+    """Timestamps without a zone, taken in ``timezone``."""
+    timezone: str = "UTC"
+    ignored_columns: tuple[str, ...] = ()
+    seconds: float = 0.0
+    loaded_at: datetime | None = None
+    """When a dump that is already loaded came in."""
+    error: str | None = None
+    hint: str | None = None
+
+    def total(self, name: str) -> int:
+        """A count over all streams."""
+        return sum(getattr(counts, name) for counts in self.streams.values())
+
+
+@dataclass(frozen=True, slots=True)
+class RejectLimit:
+    """How many rejected rows a dump may have: a count, or a share of its readings."""
+
+    count: int | None = None
+    percent: float = 10.0
+
+    @classmethod
+    def parse(cls, text: str) -> RejectLimit:
+        """Read ``100`` or ``2.5%``.
+
+        Raises:
+            UsageError: It is neither.
+        """
+        match = re.fullmatch(r"\s*(?:(\d+)|(\d+(?:\.\d+)?)\s*%)\s*", text)
+        if match is None or (match[2] and float(match[2]) > 100):
+            raise UsageError(
+                f"--max-rejects is '{text}', neither a count nor a percentage",
+                hint="write a number of rows such as 100, or a share such as 2.5%",
+            )
+        return cls(count=int(match[1])) if match[1] else cls(percent=float(match[2]))
+
+    def exceeded(self, rejected: int, read: int) -> bool:
+        """Whether these are too many. A count that is exceeded stays so; a share may fall again."""
+        if self.count is not None:
+            return rejected > self.count
+        return rejected * 100 > self.percent * read
+
+    def __str__(self) -> str:
+        return f"{self.percent:g} %" if self.count is None else str(self.count)

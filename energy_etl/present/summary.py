@@ -1,0 +1,161 @@
+"""What a run of ``ingest`` did: a summary for people on standard error, a result for programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from energy_etl.outcome import COUNTED, Status
+from energy_etl.present import cells
+from energy_etl.present.output import Format, camel, write_json, write_table
+from energy_etl.present.tables import Column, list_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from energy_etl.outcome import LoadResult
+    from energy_etl.present.diagnostics import Diagnostics
+
+SCHEMA_VERSION = 1
+"""Of the JSON document."""
+
+RULES_SHOWN = 10
+"""Of a dump's broken rules, the most frequent."""
+
+_CSV = (
+    *("source", "status", "load_id", "stream", *COUNTED),
+    *("min_ts", "max_ts", "bytes", "sha256", "seconds", "error"),
+)
+
+
+def summarise(results: Sequence[LoadResult], said: Diagnostics) -> None:
+    """Say what was done: a table, then what about it deserves attention."""
+    if not said.quiet:
+        said.block(_table(results))
+        said.note(_total(results))
+    for result in results:
+        _remark(result, said)
+
+
+def write_results(results: Sequence[LoadResult], output: Format) -> None:
+    """Write the result to standard output; CSV and table have a row per dump and stream."""
+    if output is Format.JSON:
+        write_json(_document(results))
+    elif output is Format.CSV:
+        write_table([Column(key, key) for key in _CSV], _csv_rows(results), output=output)
+    else:
+        columns = _columns(results)
+        write_table(columns, _rows(results, columns), output=output)
+
+
+def _columns(results: Iterable[LoadResult]) -> list[Column]:
+    """Counts that only ``--on-conflict replace`` and mixed dumps have are left out where they are 0."""
+    replaced = any(result.total("replaced") for result in results)
+    shown = [name for name in COUNTED if name != "replaced" or replaced]
+    return [
+        Column("source", "File"),
+        Column("status", "Status"),
+        Column("stream", "Stream"),
+        *(Column(name, name.title(), cells.count, right=True) for name in shown),
+    ]
+
+
+def _rows(results: Iterable[LoadResult], columns: Sequence[Column]) -> Iterable[list[Any]]:
+    for result in results:
+        status = f"load {result.load_id}" if result.status is Status.LOADED else str(result.status)
+        if result.status is Status.ALREADY_LOADED:
+            status = f"{result.status}: load {result.load_id}"
+        if not result.streams:
+            yield [result.source, status, None, *(None for _ in columns[3:])]
+        for stream, counts in result.streams.items():
+            yield [result.source, status, stream, *(getattr(counts, column.key) for column in columns[3:])]
+
+
+def _table(results: Sequence[LoadResult]) -> str:
+    columns = _columns(results)
+    return list_table(columns, _rows(results, columns), sys.stderr)
+
+
+def _total(results: Sequence[LoadResult]) -> str:
+    rows, loaded, seconds = (
+        sum(result.rows for result in results),
+        sum(result.total("loaded") for result in results),
+        sum(result.seconds for result in results),
+    )
+    what = "would be loaded" if any(result.status is Status.DRY_RUN for result in results) else "loaded"
+    speed = f", {rows / seconds:,.0f} rows/s" if rows and seconds else ""
+    return f"{loaded:,} readings {what} from {rows:,} rows in {seconds:.1f} s{speed}"
+
+
+def _remark(result: LoadResult, said: Diagnostics) -> None:
+    name = result.source
+    if result.naive_timestamps:
+        said.note(
+            f"{name}: {result.naive_timestamps:,} timestamps name no offset: taken as {result.timezone}"
+            " (--timezone names another zone)"
+        )
+    if result.ignored_columns:
+        listed = ", ".join(f'"{column}"' for column in result.ignored_columns)
+        said.note(f"{name}: columns that mean nothing here are ignored: {listed}")
+    if result.loaded_at:
+        said.detail(f"{name}: the same content came in at {cells.timestamp(result.loaded_at)}")
+    if result.rules:
+        rules = [
+            f"{count:,} × {rule}" + (f" ({stream})" if stream else "")
+            for (stream, rule), count in result.rules.items()
+        ]
+        more = f" and {len(rules) - RULES_SHOWN} other rules" if len(rules) > RULES_SHOWN else ""
+        shows = f"`energy-etl loads show {result.load_id}` shows the rows" if result.load_id else None
+        said.warn(f"{name}: {', '.join(rules[:RULES_SHOWN])}{more}", hint=shows)
+    if result.error:
+        said.failure(result.error, result.hint)
+
+
+def _document(results: Sequence[LoadResult]) -> dict[str, Any]:
+    return {
+        "schemaVersion": SCHEMA_VERSION,
+        "totals": {name: sum(result.total(name) for result in results) for name in COUNTED},
+        "files": [_file(result) for result in results],
+    }
+
+
+def _file(result: LoadResult) -> dict[str, Any]:
+    return {
+        "source": result.source,
+        "status": result.status,
+        "loadId": result.load_id,
+        "loadedAt": result.loaded_at,
+        "bytes": result.bytes,
+        "sha256": result.sha256 or None,
+        "rows": result.rows,
+        "seconds": round(result.seconds, 3),
+        "streams": {
+            stream: {camel(name): value for name, value in counts.recorded().items()}
+            for stream, counts in result.streams.items()
+        },
+        "rejectsByRule": [
+            {"stream": stream, "rule": rule, "rejects": count}
+            for (stream, rule), count in result.rules.items()
+        ],
+        "naiveTimestamps": result.naive_timestamps,
+        "timezone": result.timezone,
+        "ignoredColumns": list(result.ignored_columns),
+        "error": result.error,
+        "hint": result.hint,
+    }
+
+
+def _csv_rows(results: Iterable[LoadResult]) -> Iterable[list[Any]]:
+    for result in results:
+        about = {
+            "source": result.source,
+            "status": result.status,
+            "load_id": result.load_id,
+            "bytes": result.bytes,
+            "sha256": result.sha256,
+            "seconds": round(result.seconds, 3),
+            "error": result.error,
+        }
+        for stream, counts in result.streams.items() or [(None, None)]:
+            recorded = counts.recorded() if counts else {}
+            yield [{**about, "stream": stream, **recorded}.get(key) for key in _CSV]
