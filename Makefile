@@ -38,7 +38,7 @@ $(STAMP): pyproject.toml
 demo: setup ## Load the samples into a database of the demo's own (.demo/) and look at them
 	@set -eu; \
 	unset $(SERVERS) ALERT_THRESHOLD; export ENERGY_ETL_HOME="$(DEMO_HOME)" PATH="$(CURDIR)/$(BIN):$$PATH"; \
-	trap '$(STOP)' EXIT; \
+	trap "energy-etl --quiet db stop" EXIT; \
 	show() { printf '\n$$ energy-etl %s\n' "$$*"; energy-etl "$$@"; }; \
 	show ingest $(SAMPLES) || { status=$$?; [ $$status -eq 5 ] || exit $$status; \
 		echo "(exit code 5: samples/dirty.csv has rows that cannot be loaded, on purpose; they are kept as rejects)"; }; \

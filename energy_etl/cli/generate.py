@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotations when the command is registered
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from energy_etl.cli.context import diagnostics, shared_options
 from energy_etl.errors import UsageError
 from energy_etl.generate.plan import DEFAULT_START, DumpFormat, FleetPlan
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from energy_etl.generate.generation import Generated
 
 
+@shared_options
 def generate(
+    ctx: typer.Context,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the files; made if missing.")],
     *,
     meters: Annotated[
@@ -51,13 +54,12 @@ def generate(
     from datetime import UTC, datetime
 
     from energy_etl.generate.generation import generate_fleet
-    from energy_etl.present.diagnostics import Diagnostics
 
     plan = FleetPlan(
         meters=meters, vehicles=vehicles, hours=hours, seed=seed, faulty=faulty, start=_utc(start)
     )
     generated = generate_fleet(plan, out, dump_format, files_per_stream=files_per_stream, replace=force)
-    say = Diagnostics()
+    say = diagnostics(ctx)
     for line in _summary(generated):
         say.note(line)
     if plan.end > datetime.now(UTC):

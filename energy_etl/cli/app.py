@@ -1,0 +1,83 @@
+"""The command line itself: the commands, and how the process ends."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from energy_etl import __version__
+from energy_etl.cli import analytics, db, generate, ingest, link, live, loads
+from energy_etl.cli.context import DatabaseUrl, Debug, Quiet, Shared, Verbose
+from energy_etl.errors import ExitCode, Terminated
+from energy_etl.present.diagnostics import Diagnostics
+
+_EXIT_CODES = "Exit codes: " + "; ".join(f"{code.value} {code.summary}" for code in ExitCode) + "."
+
+app = typer.Typer(
+    name="energy-etl",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EXIT_CODES,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def energy_etl(
+    ctx: typer.Context,
+    *,
+    database_url: DatabaseUrl = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    debug: Debug = False,
+    version: Annotated[  # noqa: ARG001 - done by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Load smart-meter and EV telemetry into PostgreSQL or TimescaleDB, exactly once, and judge it.
+
+    Examples:
+
+        energy-etl ingest meters.csv vehicles.parquet
+
+        energy-etl analytics EV-00001
+
+        energy-etl live vehicles
+
+    Without DATABASE_URL, --database-url or libpq's PG* variables, a PostgreSQL of its own is used; it is
+    made and started when it is needed.
+    """
+    ctx.obj = Shared(database_url, quiet=quiet, verbose=verbose, debug=debug)
+
+
+app.command("ingest")(ingest.ingest)
+app.command("analytics")(analytics.analytics)
+app.add_typer(live.app, name="live")
+app.add_typer(link.app, name="link")
+app.add_typer(loads.app, name="loads")
+app.add_typer(db.app, name="db")
+app.command("generate")(generate.generate)
+
+
+def main() -> NoReturn:
+    """Run the command line; the process ends with one of :class:`energy_etl.errors.ExitCode`."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app()
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - before any command took over
+        sys.exit(Diagnostics().error(error))
+    sys.exit(ExitCode.DONE)
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    raise Terminated

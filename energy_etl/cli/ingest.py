@@ -1,0 +1,106 @@
+"""``energy-etl ingest``: dumps into the database."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from energy_etl.cli.context import diagnostics, shared_options, target
+from energy_etl.errors import ExitCode
+from energy_etl.outcome import LoadResult, OnConflict, RejectLimit, Status
+from energy_etl.present.output import Format
+
+
+@shared_options
+def ingest(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH...", help="Files, directories, globs; - for standard input."),
+    ],
+    *,
+    timezone: Annotated[
+        str, typer.Option(metavar="ZONE", help="Of timestamps without an offset, as Europe/Berlin.")
+    ] = "UTC",
+    on_conflict: Annotated[
+        OnConflict,
+        typer.Option(help="A reading that is stored with other values: keep it, or replace it."),
+    ] = OnConflict.KEEP,
+    max_rejects: Annotated[
+        str,
+        typer.Option(metavar="N|P%", help="Refuse a file with more rejected readings than this, as a whole."),
+    ] = "10%",
+    rejects_to: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the rejects to a .csv or .parquet file, too."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
+    lock_wait: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for another load.")
+    ] = 300.0,
+    output: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="Write the result to standard output. [default: a summary on standard error only]",
+            case_sensitive=False,
+        ),
+    ] = None,
+) -> None:
+    """Load dumps: CSV, Parquet, NDJSON and JSON, plain or as .gz or .zst.
+
+    Examples:
+
+        energy-etl ingest meters.csv vehicles.parquet
+
+        energy-etl ingest /data/dumps/ --rejects-to rejects.csv
+
+        zcat export.csv.gz | energy-etl ingest - --format json
+
+    Each file is loaded wholly or not at all, and once: the same content again is recognised, the same
+    readings in another file are counted as duplicates. A row that cannot be loaded is rejected with its
+    reason; `energy-etl loads show N` shows them.
+    """
+    from energy_etl.db.session import Sessions
+    from energy_etl.ingest import ingest as run
+    from energy_etl.load import LoadOptions
+    from energy_etl.present.progress import load_progress
+    from energy_etl.present.reject_file import RejectFile
+    from energy_etl.present.summary import summarise, write_results
+
+    said = diagnostics(ctx)
+    options = LoadOptions(
+        timezone=timezone,
+        on_conflict=on_conflict,
+        max_rejects=RejectLimit.parse(max_rejects),
+        dry_run=dry_run,
+        lock_wait=lock_wait,
+    )
+    results: list[LoadResult] = []
+    try:
+        with (
+            RejectFile(rejects_to) if rejects_to else nullcontext() as rejects,
+            load_progress(said) as progress,
+            Sessions(target(ctx), progress.note) as sessions,
+        ):
+            part = rejects.part if rejects else None
+            for result in run(paths, sessions, options, progress, part):
+                results.append(result)
+    finally:
+        if results:
+            summarise(results, said)
+            if output is not None:
+                write_results(results, output)
+    raise typer.Exit(_exit_code(results, on_conflict))
+
+
+def _exit_code(results: list[LoadResult], on_conflict: OnConflict) -> ExitCode:
+    failed = sum(result.status is Status.FAILED for result in results)
+    if failed == len(results):
+        return ExitCode.INPUT
+    rejected = any(result.total("rejected") for result in results)
+    conflicting = on_conflict is OnConflict.KEEP and any(result.total("conflicting") for result in results)
+    return ExitCode.PROBLEMS if failed or rejected or conflicting else ExitCode.DONE
