@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import stamina
 
 from energy_etl.db import schema
-from energy_etl.db.session import LockHeldError, wrap_errors
+from energy_etl.db.session import LockHeldError, UnreachableError, wrap_errors
 from energy_etl.errors import EnergyEtlError, InputError, TemporaryError
 from energy_etl.load import LoadObserver, LoadOptions, RejectLimitError, load
 from energy_etl.outcome import LoadResult, Status
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from energy_etl.db.session import Sessions
     from energy_etl.sources.discover import FoundFile
 
-ATTEMPTS = 5
-"""How often a dump is tried when a connection is lost or the server asks to try again, over half a minute."""
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
+"""Between two tries; the wait doubles each time."""
 
 
 class Observer(LoadObserver, Protocol):
@@ -101,12 +101,23 @@ def _load_one(
         observer.note(f"{file.name}: {details.caused_by}; trying again in {details.wait_for:.1f} s")
 
     stamina.instrumentation.set_on_retry_hooks([told])
-    for attempt in stamina.retry_context(on=_worth_trying_again, attempts=ATTEMPTS, wait_initial=0.5):
+    tries = stamina.retry_context(
+        on=_worth_trying_again,
+        attempts=None if options.retry_for else 1,
+        timeout=options.retry_for or None,
+        wait_initial=FIRST_WAIT_SECONDS,
+        wait_max=LONGEST_WAIT_SECONDS,
+    )
+    for attempt in tries:
         with attempt, wrap_errors():
             return load(source, sessions, options, observer, part)
     raise AssertionError("stamina raises when its attempts are used up")
 
 
 def _worth_trying_again(error: Exception) -> bool:
-    """A lost connection or a deadlock is; a lock was waited for as long as the user wants."""
-    return isinstance(error, TemporaryError) and not isinstance(error, LockHeldError)
+    """A lost connection or a deadlock is; a lock was waited for as long as the user wants.
+
+    So is a server that does not answer: it did when the run began, and is perhaps restarting.
+    """
+    temporary = isinstance(error, TemporaryError | UnreachableError)
+    return temporary and not isinstance(error, LockHeldError)

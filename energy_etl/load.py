@@ -25,6 +25,7 @@ from energy_etl.db.history import History
 from energy_etl.db.partitions import DayPartitions
 from energy_etl.errors import DatabaseError, InputError, UsageError
 from energy_etl.frames.arrange import Watermarks, newest
+from energy_etl.frames.split import streams_of
 from energy_etl.frames.timestamps import is_zone
 from energy_etl.outcome import UNASSIGNED, Counts, LoadResult, OnConflict, RejectLimit, Status
 from energy_etl.plan import Planned, StreamBatch, plan
@@ -57,6 +58,8 @@ class LoadOptions:
     dry_run: bool = False
     lock_wait: float = 300.0
     """Seconds to wait for another load of the same stream or file."""
+    retry_for: float = 60.0
+    """Seconds in which a dump is tried again when the server is lost or asks for it; 0: not at all."""
 
     def __post_init__(self) -> None:
         if not is_zone(self.timezone):
@@ -79,12 +82,16 @@ class RejectLimitError(InputError):
 
     def __init__(self, result: LoadResult, limit: RejectLimit) -> None:
         rejected, read = result.total("rejected"), result.total("read")
+        # What was found new, known or conflicting was taken back.
+        streams = {name: Counts(read=c.read, rejected=c.rejected) for name, c in result.streams.items()}
         super().__init__(
             result.source,
             f"{rejected} of {read} readings are rejected, more than --max-rejects allows ({limit})",
             hint="see the rules above; --rejects-to FILE writes the rows, --max-rejects sets the limit",
         )
-        self.result = replace(result, status=Status.FAILED, load_id=None, error=self.message, hint=self.hint)
+        self.result = replace(
+            result, status=Status.FAILED, load_id=None, streams=streams, error=self.message, hint=self.hint
+        )
 
 
 class LoadObserver(Protocol):
@@ -181,7 +188,9 @@ class _Job:
     def _store(
         self, reader: Reader, load_id: int, observer: LoadObserver, rejects_part: Path | None
     ) -> LoadResult:
-        work = _Load(self.sessions, reader, self.options, load_id)
+        # JSON has no header that announces its streams: readings of another one may come at any time.
+        streams = streams_of(reader.columns) if self.source.format.has_header else STREAMS
+        work = _Load(self.sessions, reader, streams, self.options, load_id)
         work.store(observer)
         verify_unchanged(self.source, self.taken)
         result = work.close(self.entry, rejects_part)
@@ -193,7 +202,14 @@ class _Job:
 class _Load:
     """One dump on its way in; lives as long as its transaction."""
 
-    def __init__(self, sessions: Sessions, reader: Reader, options: LoadOptions, load_id: int) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        reader: Reader,
+        streams: tuple[Stream, ...],
+        options: LoadOptions,
+        load_id: int,
+    ) -> None:
         conn = sessions.kept()
         found = schema.current(conn)
         if found is None:
@@ -203,14 +219,14 @@ class _Load:
         self._options = options
         self._load_id = load_id
         self._flavour = found.flavour
-        self._streams = [stream for stream in STREAMS if stream.device in reader.columns]
+        self._streams = streams
         if not options.dry_run:
             history.lock(conn, self._streams, options.lock_wait)
         history.prepare(conn, self._flavour)
         self._histories = {s.name: History(conn, s, load_id, dry_run=options.dry_run) for s in self._streams}
         self._partitions = {s.name: DayPartitions(s.history, sessions.open) for s in self._streams}
         self._rejects = ledger.Rejects(conn, load_id, dry_run=options.dry_run)
-        self._counts = {s.name: Counts() for s in self._streams}
+        self._counts = {s.name: Counts() for s in streams_of(reader.columns)}
         self._newest: dict[str, pl.DataFrame] = {}
         self._days: set[tuple[str, object]] = set()
         self._rows = 0
@@ -226,14 +242,15 @@ class _Load:
             self._naive += batch.naive_timestamps
             self._store_rejects(batch)
             for stream in self._streams:
-                self._store_readings(stream, batch.streams[stream.name])
+                if stream.name in batch.streams:
+                    self._store_readings(stream, batch.streams[stream.name])
             if self._over_count():
                 break
             observer.advanced(self._rows, batch.bytes_read)
         if not self._options.dry_run:
             for stream in self._streams:
                 added = self._newest.get(stream.name)
-                restated = self._counts[stream.name].replaced > 0
+                restated = stream.name in self._counts and self._counts[stream.name].replaced > 0
                 live.advance(self._conn, stream, added, self._load_id, restated=restated)
 
     def close(self, entry: ledger.Entry, rejects_part: Path | None) -> LoadResult:
@@ -267,7 +284,7 @@ class _Load:
             counts.rejected += batch.unassigned
 
     def _store_readings(self, stream: Stream, batch: StreamBatch) -> None:
-        counts = self._counts[stream.name]
+        counts = self._counts.setdefault(stream.name, Counts())
         counts.read += batch.read
         counts.rejected += batch.rejected
         counts.span(batch.min_ts, batch.max_ts)

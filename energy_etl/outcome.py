@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from energy_etl.errors import ConservationError, UsageError
@@ -127,7 +128,8 @@ class RejectLimit:
         """Whether these are too many. A count that is exceeded stays so; a share may fall again."""
         if self.count is not None:
             return rejected > self.count
-        return rejected * 100 > self.percent * read
+        # As written, not as the nearest float: 57 of 10,000 are 0.57 %, no more.
+        return rejected * 100 > Fraction(str(self.percent)) * read
 
     def __str__(self) -> str:
         return f"{self.percent:g} %" if self.count is None else str(self.count)

@@ -64,14 +64,14 @@ def plan(
 
     Args:
         reader: The opened dump.
-        marks: Stream name → what history holds; widened as batches go by.
+        marks: Stream name → what history holds, for every stream the dump can carry; widened as batches
+            go by.
         zone: Of timestamps that carry none.
         latest: The latest believable timestamp.
         rows: Per batch, about.
     """
-    streams = streams_of(reader.columns)
     for raw in reader.batches(rows):
-        yield _plan_batch(raw, streams, marks, zone, latest)
+        yield _plan_batch(raw, streams_of(tuple(raw.frame.columns)), marks, zone, latest)
 
 
 def _plan_batch(

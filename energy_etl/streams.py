@@ -10,8 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dataframely as dy
+
+if TYPE_CHECKING:
+    import polars as pl
 
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 """No telemetry of this kind is older; clocks that were never set say 1970, mistyped years say 14."""
@@ -41,11 +45,19 @@ SOURCE_COLUMNS = {
 """Canonical column name → the name dumps are documented with."""
 
 
+class _Id(dy.String):
+    """A device's id. Its length is that of what a user sees: dataframely counts bytes."""
+
+    def validation_rules(self, expr: pl.Expr) -> dict[str, pl.Expr]:
+        rules = super().validation_rules(expr)
+        return rules | {"max_length": expr.str.len_chars() <= ID_MAX_CHARACTERS}
+
+
 class MeterReading(dy.Schema):
     """A smart meter's reading: AC energy drawn from the grid and line voltage."""
 
     row_number = dy.Int64(nullable=False)
-    meter_id = dy.String(nullable=False, min_length=1, max_length=ID_MAX_CHARACTERS, regex=ID_PATTERN)
+    meter_id = _Id(nullable=False, min_length=1, max_length=ID_MAX_CHARACTERS, regex=ID_PATTERN)
     ts = dy.Datetime(nullable=False, min=EARLIEST, time_unit="us", time_zone="UTC")
     kwh_consumed_ac = dy.Float64(nullable=False, min=0.0, max=MAX_INTERVAL_KWH)
     voltage = dy.Float64(nullable=True, min=0.0, max=MAX_VOLTAGE_V)
@@ -55,7 +67,7 @@ class VehicleReading(dy.Schema):
     """A vehicle's reading: state of charge, DC energy that reached the battery, battery temperature."""
 
     row_number = dy.Int64(nullable=False)
-    vehicle_id = dy.String(nullable=False, min_length=1, max_length=ID_MAX_CHARACTERS, regex=ID_PATTERN)
+    vehicle_id = _Id(nullable=False, min_length=1, max_length=ID_MAX_CHARACTERS, regex=ID_PATTERN)
     ts = dy.Datetime(nullable=False, min=EARLIEST, time_unit="us", time_zone="UTC")
     soc = dy.Float64(nullable=True, min=0.0, max=MAX_SOC_PERCENT)
     kwh_delivered_dc = dy.Float64(nullable=False, min=0.0, max=MAX_INTERVAL_KWH)

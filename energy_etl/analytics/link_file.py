@@ -6,6 +6,7 @@ The two times may be empty or their columns missing: the link is then open at th
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,11 +42,9 @@ def read_links(path: Path) -> LinkFile:
         InputError: The file cannot be read, lacks a column, or has a row that is no link; the row is named.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            delimiter = max(",;\t", key=header.count)
-            rows = list(csv.reader(file, delimiter=delimiter, strict=True))
+        text = path.read_text(encoding="utf-8-sig")
+        header = text.partition("\n")[0]
+        rows = list(csv.reader(io.StringIO(text), delimiter=max(",;\t", key=header.count), strict=True))
     except OSError as error:
         raise InputError(str(path), (error.strerror or str(error)).lower(), hint="check the path") from None
     except UnicodeDecodeError:

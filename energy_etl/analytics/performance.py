@@ -136,26 +136,42 @@ def _status(ac: MeterSide, dc: Side, efficiency: float | None, threshold: float)
     # Sums of binary fractions carry residue in the last digits; it decides nothing.
     rounded = round(efficiency, 9)
     if rounded > 100:
-        return Status.IMPLAUSIBLE, f"{efficiency:.1f} %: more reached the battery than the meter delivered"
+        shown = _told_apart(rounded, 100)
+        return Status.IMPLAUSIBLE, f"{shown} %: more reached the battery than the meter delivered"
+    shown = _told_apart(rounded, threshold)
     if rounded < threshold:
-        return Status.LOW, f"{efficiency:.1f} % is below the threshold of {threshold:g} %"
-    return Status.OK, f"{efficiency:.1f} % is not below the threshold of {threshold:g} %"
+        return Status.LOW, f"{shown} % is below the threshold of {threshold:g} %"
+    return Status.OK, f"{shown} % is not below the threshold of {threshold:g} %"
 
 
 def _lacking(ac: MeterSide, dc: Side) -> list[str]:
     """What is too little to judge by, in words."""
     lacking = []
-    kwh = ac.total.kwh or 0.0
-    if round(kwh, 9) < MIN_AC_KWH:
-        lacking.append(f"AC energy is {kwh:.3f} kWh, less than {MIN_AC_KWH:g} kWh")
+    kwh = round(ac.total.kwh or 0.0, 9)
+    if kwh < MIN_AC_KWH:
+        shown = _told_apart(kwh, MIN_AC_KWH, places=3)
+        lacking.append(f"AC energy is {shown} kWh, less than {MIN_AC_KWH:g} kWh")
     for what, percent in (
         ("meter readings cover", ac.total.coverage_percent),
         ("vehicle readings cover", dc.coverage_percent),
         ("a meter is linked for", ac.linked_percent),
     ):
-        if round(percent, 9) < MIN_COVERAGE_PERCENT:
-            lacking.append(f"{what} {percent:.1f} % of the time, less than {MIN_COVERAGE_PERCENT:g} %")
+        rounded = round(percent, 9)
+        if rounded < MIN_COVERAGE_PERCENT:
+            shown = _told_apart(rounded, MIN_COVERAGE_PERCENT)
+            lacking.append(f"{what} {shown} % of the time, less than {MIN_COVERAGE_PERCENT:g} %")
     return lacking
+
+
+def _told_apart(value: float, limit: float, places: int = 1) -> str:
+    """The value with so many decimals, or as many more as it takes to stay on its side of the limit."""
+
+    def side(of: float) -> tuple[bool, bool]:
+        return of < limit, of > limit
+
+    while places < 9 and side(round(value, places)) != side(value):
+        places += 1
+    return f"{value:.{places}f}"
 
 
 def _unknown(vehicle_id: str, window: Window | None, threshold: float) -> Performance:

@@ -15,7 +15,7 @@ from energy_etl.db.links import Link, links_of_meters, links_of_vehicle
 from energy_etl.db.sql import query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from psycopg import Connection
@@ -37,11 +37,8 @@ class Side:
     """Their energy; None without readings, which is not the same as 0."""
     first_ts: datetime | None = None
     last_ts: datetime | None = None
-
-    @property
-    def coverage_percent(self) -> float:
-        """Readings received of those expected, at most 100."""
-        return min(100.0, 100 * self.readings / self.expected) if self.expected else 0.0
+    coverage_percent: float = 0.0
+    """Readings received of those expected, at most 100; of several meters each weighs by its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +107,14 @@ def _meter_side(
     meters = tuple(_share(conn, link, window, linked=linked) for link in links)
     sides = [share.side for share in meters]
     reporting = [side for side in sides if side.kwh is not None]
+    served = [seconds_within((link.valid_from, link.valid_to), window) for link in links]
     total = Side(
         readings=sum(side.readings for side in sides),
         expected=sum(side.expected for side in sides),
         kwh=sum(side.kwh or 0.0 for side in reporting) if reporting else None,
         first_ts=min((side.first_ts for side in reporting if side.first_ts), default=None),
         last_ts=max((side.last_ts for side in reporting if side.last_ts), default=None),
+        coverage_percent=_weighted((side.coverage_percent for side in sides), served),
     )
     spans = merged((link.valid_from, link.valid_to) for link in links)
     known = sum(seconds_within(span, window) for span in spans)
@@ -139,7 +138,17 @@ def _side(row: Sequence[Any], seconds: float) -> Side:
     """A side from readings, kwh, median gap in seconds, first and last ts."""
     readings, kwh, median_gap, first_ts, last_ts = row
     interval = median_gap if median_gap and readings >= 3 else DEFAULT_INTERVAL_SECONDS
-    return Side(readings, seconds / interval, kwh, first_ts, last_ts)
+    expected = seconds / interval
+    coverage = min(100.0, 100 * readings / expected) if expected else 0.0
+    return Side(readings, expected, kwh, first_ts, last_ts, coverage)
+
+
+def _weighted(values: Iterable[float], weights: Sequence[float]) -> float:
+    """The weighted mean; 0 where nothing weighs."""
+    total = sum(weights)
+    return (
+        sum(value * weight for value, weight in zip(values, weights, strict=True)) / total if total else 0.0
+    )
 
 
 def _disjoint(links: Sequence[Link]) -> list[Link]:

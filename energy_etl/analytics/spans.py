@@ -1,4 +1,8 @@
-"""Spans of time with open ends, as links have them: begin included, end excluded, None unbounded."""
+"""Spans of time with open ends, as links have them; None is unbounded.
+
+Of a meter that is handed over at noon, the reading at noon belongs to the vehicle before: its energy was
+consumed in the interval that ends then.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ END = datetime.max.replace(tzinfo=UTC)
 
 def touches(span: Span, window: Window) -> bool:
     """Whether a reading of the window may fall into the span."""
-    return (span[0] or BEGINNING) <= window.until and (span[1] or END) > window.after
+    return (span[0] or BEGINNING) < window.until and (span[1] or END) > window.after
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -81,7 +81,8 @@ class WindowRequest:
             None where the window would end at a newest reading that does not exist.
 
         Raises:
-            UsageError: The newest reading is not after the beginning asked for.
+            UsageError: The newest reading is not after the beginning asked for, or the beginning would be
+                before the year 1.
         """
         until = self.until or newest
         if until is None:
@@ -93,5 +94,11 @@ class WindowRequest:
                 hint="choose an earlier --from, or end the window with --to or --until now",
             )
         end = WindowEnd.NEWEST_READING if self.until is None else WindowEnd.GIVEN
-        after = self.after or until - (self.last or DEFAULT_LAST)
+        try:
+            after = self.after or until - (self.last or DEFAULT_LAST)
+        except OverflowError:
+            raise UsageError(
+                f"the window that ends at {until:%Y-%m-%dT%H:%M:%SZ} would begin before the year 1",
+                hint="choose a later --to or a shorter --last",
+            ) from None
         return Window(after, until, WindowEnd.NOW if self.until_is_now else end)

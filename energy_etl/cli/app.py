@@ -10,7 +10,7 @@ import typer
 
 from energy_etl import __version__
 from energy_etl.cli import analytics, db, generate, ingest, link, live, loads
-from energy_etl.cli.context import DatabaseUrl, Debug, Quiet, Shared, Verbose
+from energy_etl.cli.context import DatabaseUrl, Debug, Quiet, Shared, Verbose, with_examples_kept
 from energy_etl.errors import ExitCode, Terminated
 from energy_etl.present.diagnostics import Diagnostics
 
@@ -32,7 +32,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def energy_etl(
     ctx: typer.Context,
     *,
@@ -60,6 +59,7 @@ def energy_etl(
     ctx.obj = Shared(database_url, quiet=quiet, verbose=verbose, debug=debug)
 
 
+app.callback(help=with_examples_kept(energy_etl.__doc__))(energy_etl)
 app.command("ingest")(ingest.ingest)
 app.command("analytics")(analytics.analytics)
 app.add_typer(live.app, name="live")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from energy_etl.errors import DatabaseError
+from energy_etl.errors import DatabaseError, UsageError
 from energy_etl.present.diagnostics import Diagnostics
 
 if TYPE_CHECKING:
@@ -88,8 +88,35 @@ def shared_options(function: Command) -> Command:
             raise typer.Exit(diagnostics(ctx).error(error)) from error
 
     parameters = [*signature.parameters.values(), *added]
+    command.__doc__ = with_examples_kept(function.__doc__)
     command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return command  # type: ignore[return-value]
+
+
+def with_examples_kept(text: str | None) -> str:
+    """A help text whose indented paragraphs stand together and are not wrapped: they are there to be copied."""
+    paragraphs = inspect.cleandoc(text or "").split("\n\n")
+    kept: list[str] = []
+    for paragraph in paragraphs:
+        if not paragraph.startswith(" "):
+            kept.append(paragraph)
+        elif kept and kept[-1].startswith("\b"):
+            kept[-1] += f"\n{paragraph}"
+        else:
+            kept.append(f"\b\n{paragraph}")
+    return "\n\n".join(kept)
+
+
+def group(summary: str) -> typer.Typer:
+    """A command that only has commands of its own; the shared options may stand between the two as well."""
+    made = typer.Typer(no_args_is_help=True, help=summary)
+
+    @made.callback()
+    @shared_options
+    def options_only(ctx: typer.Context) -> None:
+        pass
+
+    return made
 
 
 def shared(ctx: typer.Context) -> Shared:
@@ -136,13 +163,14 @@ def connection(ctx: typer.Context, *, write: bool = False) -> Iterator[Connectio
         write: Set the schema up where it is missing or old; without, a missing one is an error.
 
     Raises:
-        UsageError: The address cannot be read.
+        UsageError: The address cannot be read, or an argument is no text.
         DatabaseError: The server cannot be reached or refuses, or there is nothing in the database yet.
         TemporaryError: Trying again may help.
     """
     from energy_etl.db import schema, session
 
     said = diagnostics(ctx)
+    _check_texts(ctx)
     conn = session.connect(target(ctx), autocommit=True, announce=said.note)
     with session.wrap_errors(), conn:
         if write:
@@ -153,3 +181,11 @@ def connection(ctx: typer.Context, *, write: bool = False) -> Iterator[Connectio
                 hint="`energy-etl ingest FILE...` loads dumps, `energy-etl db init` only makes the tables",
             )
         yield conn
+
+
+def _check_texts(ctx: typer.Context) -> None:
+    """Bytes on the command line that are no UTF-8 arrive as lone surrogates, which no server takes."""
+    for given in ctx.params.values():
+        for text in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
+                raise UsageError(f"{text!r} is not UTF-8 text", hint="no id has such characters")

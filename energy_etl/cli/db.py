@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from energy_etl.cli.context import connection, diagnostics, shared_options, target
+from energy_etl.cli.context import diagnostics, group, shared_options, target
 from energy_etl.errors import UsageError
 from energy_etl.present.output import Format
 
-app = typer.Typer(no_args_is_help=True, help="Set up and look at the database.")
+app = group("Set up and look at the database.")
 
 
 @app.command()
@@ -24,12 +24,14 @@ def init(ctx: typer.Context) -> None:
 
         DATABASE_URL=postgresql://me@host/energy energy-etl db init
     """
-    from energy_etl.db import schema
+    from energy_etl.db import schema, session
 
-    with connection(ctx, write=True) as conn:
-        found = schema.current(conn)
-    if found:
-        diagnostics(ctx).note(f"schema version {found.version} is there ({schema.describe(found.flavour)})")
+    said = diagnostics(ctx)
+    with session.connect(target(ctx), autocommit=True, announce=said.note) as conn, session.wrap_errors():
+        before = schema.current(conn)
+        found = schema.migrate(conn, said.note)
+    if before == found:
+        said.note(f"schema version {found.version} is there already ({schema.describe(found.flavour)})")
 
 
 @app.command()

@@ -41,6 +41,10 @@ def ingest(
     lock_wait: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for another load.")
     ] = 300.0,
+    retry_for: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", min=0, help="How long to try again when the server goes away."),
+    ] = 60.0,
     output: Annotated[
         Format | None,
         typer.Option(
@@ -78,6 +82,7 @@ def ingest(
         max_rejects=RejectLimit.parse(max_rejects),
         dry_run=dry_run,
         lock_wait=lock_wait,
+        retry_for=retry_for,
     )
     results: list[LoadResult] = []
     try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import connection, diagnostics, shared_options
+from energy_etl.cli.context import connection, diagnostics, group, shared_options
 from energy_etl.errors import InputError, UsageError
 from energy_etl.present.output import Format
 
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
     from energy_etl.present.diagnostics import Diagnostics
 
-app = typer.Typer(
-    no_args_is_help=True,
-    help="Say which vehicle charges at which meter, over time. Without a link: the meter of the same id.",
-)
+app = group("Say which vehicle charges at which meter, over time. Without a link: the meter of the same id.")
 
 Vehicle = Annotated[str, typer.Argument(metavar="VEHICLE_ID")]
 Meter = Annotated[str, typer.Argument(metavar="METER_ID")]
@@ -51,7 +49,8 @@ def add(
     from energy_etl.db.links import Link, add_links
 
     said = diagnostics(ctx)
-    link = Link(vehicle_id, meter_id, _moment(said, "--from", begin), _moment(said, "--to", end))
+    span = (_moment(said, "--from", begin), _moment(said, "--to", end))
+    link = Link(vehicle_id.strip(), meter_id.strip(), *span)
     with connection(ctx, write=True) as conn:
         done = add_links(conn, [link])
     said.note(f"added {link}" if done.added else f"was there already: {link}")
@@ -107,6 +106,7 @@ def remove(
 
     said = diagnostics(ctx)
     moment = _moment(said, "--from", begin)
+    vehicle_id, meter_id = vehicle_id.strip(), meter_id.strip()
     with connection(ctx, write=True) as conn:
         if begin is None:
             removed = remove_links(conn, vehicle_id, meter_id)
@@ -137,18 +137,24 @@ def import_(
     """
     from energy_etl.analytics.link_file import read_links
     from energy_etl.db.links import RefusedLinkError, add_links
+    from energy_etl.present.cells import from_csv_text, things
 
     said = diagnostics(ctx)
     found = read_links(file)
     if found.naive:
-        said.note(f"{file}: {found.naive:,} times name no offset: taken as UTC")
+        said.note(f"{file}: {things(found.naive, 'time')} without an offset taken as UTC")
+    # As `link list --format csv` writes it.
+    links = [
+        replace(link, vehicle_id=from_csv_text(link.vehicle_id), meter_id=from_csv_text(link.meter_id))
+        for link in found.links
+    ]
     with connection(ctx, write=True) as conn:
         try:
-            done = add_links(conn, found.links)
+            done = add_links(conn, links)
         except RefusedLinkError as error:
             row = found.rows[error.position]
             raise InputError(str(file), f"row {row}: {error.message}", hint=error.hint) from None
-    said.note(f"{file}: {done.added:,} links added, {done.unchanged:,} were there already")
+    said.note(f"{file}: {things(done.added, 'link')} added, {done.unchanged:,} there already")
 
 
 def _moment(said: Diagnostics, name: str, text: str | None) -> datetime | None:

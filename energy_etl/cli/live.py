@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import connection, diagnostics, shared_options
+from energy_etl.cli.context import connection, diagnostics, group, shared_options
 from energy_etl.present.output import Format
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 TABLE_ROWS = 50
 """A table is for looking at; JSON and CSV are complete unless a limit is given."""
 
-app = typer.Typer(no_args_is_help=True, help="Show the current state of meters and vehicles, newest first.")
+app = group("Show the current state of meters and vehicles, newest first.")
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Rows at most. [default: 50 in a table, else all]")]
 Output = Annotated[Format, typer.Option("--format", help="Of the result.", case_sensitive=False)]
@@ -82,8 +82,11 @@ def _limit(given: int | None, output: Format) -> int | None:
 
 def _remark(said: Diagnostics, kind: str, total: int, shown: Sequence[str], asked: Iterable[str]) -> None:
     """Say what is not shown: devices beyond the limit, and ids that do not exist."""
+    from energy_etl.present.cells import things
+
     if total > len(shown):
-        said.note(f"{total - len(shown):,} more {kind}s are not shown; --limit {total} shows all")
+        more = things(total - len(shown), f"more {kind}")
+        said.note(f"{more} not shown; --limit {total} shows all")
         return
     missing = [device for device in dict.fromkeys(asked) if device not in set(shown)]
     if missing:

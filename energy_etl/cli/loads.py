@@ -43,6 +43,7 @@ def loads(
     if ctx.invoked_subcommand:
         return
     from energy_etl.db.ledger_view import newest_loads
+    from energy_etl.present.cells import things
     from energy_etl.present.loads import write_loads
 
     rows = TABLE_ROWS if limit is None and output is Format.TABLE else limit
@@ -51,7 +52,7 @@ def loads(
     write_loads(page.rows, output)
     if page.total > len(page.rows):
         diagnostics(ctx).note(
-            f"{page.total - len(page.rows):,} older loads are not shown; --limit {page.total} shows all"
+            f"{things(page.total - len(page.rows), 'older load')} not shown; --limit {page.total} shows all"
         )
 
 

@@ -7,6 +7,7 @@ for both.
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections import defaultdict
 from dataclasses import asdict, dataclass
@@ -146,8 +147,15 @@ def _overlap(position: int, link: Link, other: Link) -> RefusedLinkError:
         remedy = (
             "a meter serves one vehicle at a time; remove that link first, or let the spans follow each other"
         )
-    command = f"energy-etl link remove {other.vehicle_id} {other.meter_id}"
-    return RefusedLinkError(position, message, hint=f"{remedy} ({command})")
+    return RefusedLinkError(position, message, hint=f"{remedy} ({_removal(other)})")
+
+
+def _removal(link: Link) -> str:
+    """The command that removes this link and no other, for a shell."""
+    ids = [link.vehicle_id, link.meter_id]
+    dashes = ["--"] if any(text.startswith("-") for text in ids) else []
+    begin = _shown(link.valid_from, "")
+    return shlex.join(["energy-etl", "link", "remove", "--from", begin, *dashes, *ids])
 
 
 def _checked(position: int, link: Link) -> Link:

@@ -123,6 +123,9 @@ def migrate(conn: Connection[Any], announce: Callable[[str], None] | None = None
     Raises:
         DatabaseError: As :func:`check`; or the TimescaleDB extension is too old.
     """
+    found = check(conn)
+    if found is not None and found.version == latest_version(found.flavour):
+        return found
     with conn.transaction():
         conn.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
         schema = check(conn)
@@ -169,5 +172,6 @@ def describe(flavour: Flavour) -> str:
 
 
 def _has_versions(conn: Connection[Any]) -> bool:
-    row = conn.execute("SELECT to_regclass('schema_version') IS NOT NULL").fetchone()
+    # Not to_regclass: its cache may miss what others committed while this transaction waited for the lock.
+    row = conn.execute(query("schema.has_versions")).fetchone()
     return bool(row and row[0])

@@ -45,6 +45,10 @@ _REFUSALS = (
 _UNREACHABLE = "check the address, and that the server runs and accepts connections from here"
 
 
+class UnreachableError(DatabaseError):
+    """No connection came about, and it is not known whether trying again helps."""
+
+
 class LockHeldError(TemporaryError):
     """Another load works on the same content or stream, and did not finish in the time given."""
 
@@ -69,7 +73,8 @@ def connect(
 
     Raises:
         UsageError: The address cannot be read.
-        DatabaseError: The server is unreachable, refuses, or is older than PostgreSQL 15.
+        UnreachableError: Nothing answers at the address.
+        DatabaseError: The server refuses, or is older than PostgreSQL 15.
         TemporaryError: The server is starting, stopping or has no connection to spare.
     """
     conninfo = _conninfo(target, announce)
@@ -180,7 +185,9 @@ def _wrap_refusal(conninfo: str) -> Iterator[None]:
         state = error.sqlstate or next((code for part, code in _REFUSALS if part in text), None)
         if state is None and "does not exist" in text:
             state = "3D000" if "database" in reason else "28"
-        kind = TemporaryError if state and state.startswith(_TEMPORARY) else DatabaseError
+        if state is None:
+            raise UnreachableError(message, hint=_UNREACHABLE) from None
+        kind = TemporaryError if state.startswith(_TEMPORARY) else DatabaseError
         raise kind(message, hint=_hint(state) or _UNREACHABLE) from None
 
 

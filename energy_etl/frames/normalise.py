@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from energy_etl.frames.timestamps import parse
+from energy_etl.frames.timestamps import as_text, parse
 from energy_etl.streams import STREAMS
 
 IDS = tuple(stream.device for stream in STREAMS)
@@ -75,7 +75,8 @@ def _timestamp_faults(raw: pl.DataFrame, rules: pl.Series, zone: str) -> pl.Data
     unknown = pl.lit("is neither ISO-8601 with a time nor an epoch in s, ms or µs")
     broken = rules.drop_nulls()
     what = pl.when(broken == "ts:no_such_local_time").then(local).otherwise(unknown)
-    return raw.filter(rules.is_not_null()).select(
+    unread = raw.filter(rules.is_not_null())
+    return unread.with_columns(as_text(unread["ts"])).select(
         "row_number",
         column=pl.lit("ts"),
         rule=broken,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from energy_etl.frames.timestamps import as_text
 from energy_etl.streams import SOURCE_COLUMNS
 
 SCHEMA = {
@@ -25,28 +26,29 @@ def with_raw(rejects: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """Complete rejects (row_number, stream, rule, detail) with the raw values of their rows.
 
     Values are kept as text, so that NaN and 18446744073709551615 survive; a NUL, which PostgreSQL cannot
-    store, is shown as its control picture.
+    store, is shown as its control picture, in the detail too.
     """
     if rejects.is_empty():
         return empty()
     columns = [name for name in SOURCE_COLUMNS if name in raw.columns]
     rows = raw.join(rejects.select("row_number").unique(), on="row_number", how="semi")
-    text = rows.select(
-        "row_number",
-        raw=pl.struct(
-            pl.col(name).cast(pl.String).str.replace_all("\x00", "␀") for name in columns
-        ).struct.json_encode(),
+    text = rows.with_columns(as_text(rows[name]) for name in columns).select(
+        "row_number", raw=pl.struct(_storable(name) for name in columns).struct.json_encode()
     )
-    return rejects.join(text, on="row_number", how="left", maintain_order="left").select(*SCHEMA)
+    complete = rejects.join(text, on="row_number", how="left", maintain_order="left")
+    return complete.with_columns(_storable("detail")).select(*SCHEMA)
 
 
 def from_malformed(malformed: pl.DataFrame, stream: str | None) -> pl.DataFrame:
     """Rejects of rows that could not be read as rows at all (RawBatch.malformed)."""
-    clean = pl.col("raw").str.replace_all("\x00", "␀")
     return malformed.select(
         "row_number",
         stream=pl.lit(stream, pl.String),
         rule="rule",
-        detail="detail",
-        raw=pl.struct(line=clean).struct.json_encode(),
+        detail=_storable("detail"),
+        raw=pl.struct(line=_storable("raw")).struct.json_encode(),
     ).select(*SCHEMA)
+
+
+def _storable(column: str) -> pl.Expr:
+    return pl.col(column).str.replace_all("\x00", "␀")

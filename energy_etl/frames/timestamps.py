@@ -20,6 +20,9 @@ _EPOCH = r"^\d{9,17}(\.\d{1,9})?$"
 _MICROSECONDS_PER = ((1e11, 1_000_000), (1e14, 1_000), (1e17, 1))
 """Below the bound, a number counts units of so many µs. From 1973 to 5138 the three cannot be confused."""
 
+_CALENDAR_MS = (-62_135_596_800_000, 253_402_300_799_999)
+"""The years 1 to 9999."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timestamps:
@@ -45,9 +48,10 @@ def parse(raw: pl.Series, zone: str) -> Timestamps:
     elif raw.dtype.is_integer() or raw.dtype.is_float() or raw.dtype.is_decimal():
         zoned, local = _from_epoch(raw), _none(raw.len())
     elif isinstance(raw.dtype, pl.Datetime) and raw.dtype.time_zone is not None:
-        zoned, local = raw.dt.cast_time_unit("us").dt.convert_time_zone("UTC"), _none(raw.len())
+        moments = _within_calendar(raw).dt.cast_time_unit("us")
+        zoned, local = moments.dt.convert_time_zone("UTC"), _none(raw.len())
     elif isinstance(raw.dtype, pl.Datetime):
-        zoned, local = _none(raw.len(), "UTC"), raw.dt.cast_time_unit("us")
+        zoned, local = _none(raw.len(), "UTC"), _within_calendar(raw).dt.cast_time_unit("us")
     else:
         zoned, local = _none(raw.len(), "UTC"), _none(raw.len())
     return _settle(raw, zoned, local, zone)
@@ -59,7 +63,15 @@ def is_zone(name: str) -> bool:
         _none(0).dt.replace_time_zone(name)
     except pl.exceptions.PolarsError:
         return False
-    return True
+    return bool(name)  # without one Polars takes UTC, in silence
+
+
+def as_text(values: pl.Series) -> pl.Series:
+    """Values of any type as text; a moment beyond the calendar as the number that stands for it."""
+    if not isinstance(values.dtype, pl.Date | pl.Datetime):
+        return values.cast(pl.String)
+    shown, number = _within_calendar(values).cast(pl.String), values.to_physical().cast(pl.String)
+    return pl.select(pl.coalesce(shown, number)).to_series()
 
 
 def _settle(raw: pl.Series, zoned: pl.Series, local: pl.Series, zone: str) -> Timestamps:
@@ -124,15 +136,24 @@ def _fill(
 
 def _from_epoch(raw: pl.Series) -> pl.Series:
     """Numbers → UTC; the magnitude tells the unit. Floats to the nearest µs, the rest exact."""
+    if not raw.dtype.is_decimal():
+        # Narrow types cannot hold what they are multiplied to.
+        raw = raw.cast(pl.Float64 if raw.dtype.is_float() else pl.Int64, strict=False)
     number = pl.lit(raw)
     micros: pl.Expr = pl.lit(None, pl.Int64)
     for bound, factor in reversed(_MICROSECONDS_PER):
-        scaled = number * factor
+        within = number.is_between(0, bound, closed="left")
+        scaled = pl.when(within).then(number) * factor
         if raw.dtype.is_float():
             scaled = scaled.round(0)
-        within = number.is_between(0, bound, closed="left")
         micros = pl.when(within).then(scaled.cast(pl.Int64, strict=False)).otherwise(micros)
     return pl.select(micros.cast(pl.Datetime("us", "UTC"))).to_series()
+
+
+def _within_calendar(moments: pl.Series) -> pl.Series:
+    """The moments, null where Polars can neither convert nor print what the file holds."""
+    inside = moments.dt.timestamp("ms").is_between(*_CALENDAR_MS)
+    return moments if inside.all() else pl.select(pl.when(inside).then(moments)).to_series()
 
 
 def _none(length: int, zone: str | None = None) -> pl.Series:

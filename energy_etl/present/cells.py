@@ -40,8 +40,16 @@ def visible(text: str) -> str:
 
 
 def csv_text(text: str) -> str:
-    """The text as a CSV cell no spreadsheet takes for a formula: a leading ``'`` where one would."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    """The text as a CSV cell no spreadsheet takes for a formula: a leading ``'`` where one would.
+
+    A text that reads like the result gets one too, so that :func:`from_csv_text` can tell them apart.
+    """
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+
+
+def from_csv_text(cell: str) -> str:
+    """The text that :func:`csv_text` made the cell of; a cell written without it mostly stays as it is."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def json_escaped(document: str) -> str:
@@ -75,6 +83,16 @@ def text(value: object) -> str:
     if isinstance(shown, bool):
         return "yes" if shown else "no"
     return visible(str(shown))
+
+
+def second(value: datetime | None) -> str:
+    """A moment for a table, to the second."""
+    return ABSENT if value is None else timestamp(value.replace(microsecond=0))
+
+
+def things(number: int, one: str) -> str:
+    """A number of things in words: ``1 load``, ``2,000 loads``."""
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
 
 
 def count(value: int | None) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from energy_etl.analytics.performance import Performance
-    from energy_etl.analytics.sides import MeterShare, Side
+    from energy_etl.analytics.sides import MeterShare, Side, Temperature
 
 SCHEMA_VERSION = 1
 """Of the JSON document; raised when a key changes its meaning or goes away."""
@@ -133,8 +133,6 @@ def _csv_row(figures: Performance) -> list[Any]:
 
 
 def _fields(figures: Performance) -> list[tuple[str, str]]:
-    temperature = figures.temperature
-    degrees = [cells.one_place(value) for value in (temperature.avg, temperature.min, temperature.max)]
     return [
         ("Vehicle", cells.visible(figures.vehicle_id)),
         ("Status", f"{figures.status} – {cells.visible(figures.reason)}"),
@@ -144,7 +142,7 @@ def _fields(figures: Performance) -> list[tuple[str, str]]:
         ("DC delivered", _amount(cells.kwh, figures.dc.kwh, "kWh")),
         ("Loss", _amount(cells.kwh, figures.loss_kwh, "kWh")),
         ("Efficiency", _amount(cells.one_place, figures.efficiency_percent, "%")),
-        ("Battery temperature", "{} °C on average over the readings, {} to {} °C".format(*degrees)),
+        ("Battery temperature", _degrees(figures.temperature)),
         ("AC readings", _readings(figures.ac)),
         ("DC readings", _readings(figures.dc)),
         ("Meters", _meters(figures)),
@@ -160,6 +158,13 @@ def _window(figures: Performance) -> str:
     if window is None:
         return cells.ABSENT
     return f"{cells.timestamp(window.after)} to {cells.timestamp(window.until)}, {_END[window.end]}"
+
+
+def _degrees(temperature: Temperature) -> str:
+    if temperature.avg is None:
+        return cells.ABSENT
+    shown = [cells.one_place(value) for value in (temperature.avg, temperature.min, temperature.max)]
+    return "{} °C on average over the readings, {} to {} °C".format(*shown)
 
 
 def _readings(side: Side) -> str:

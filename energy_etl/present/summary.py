@@ -13,7 +13,7 @@ from energy_etl.present.tables import Column, list_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from energy_etl.outcome import LoadResult
+    from energy_etl.outcome import Counts, LoadResult
     from energy_etl.present.diagnostics import Diagnostics
 
 SCHEMA_VERSION = 1
@@ -76,23 +76,31 @@ def _table(results: Sequence[LoadResult]) -> str:
     return list_table(columns, _rows(results, columns), sys.stderr)
 
 
+def _done(results: Iterable[LoadResult]) -> list[LoadResult]:
+    """Without those that failed: what was counted of them is not in the database."""
+    return [result for result in results if result.status is not Status.FAILED]
+
+
 def _total(results: Sequence[LoadResult]) -> str:
+    done = _done(results)
     rows, loaded, seconds = (
-        sum(result.rows for result in results),
-        sum(result.total("loaded") for result in results),
-        sum(result.seconds for result in results),
+        sum(result.rows for result in done),
+        sum(result.total("loaded") for result in done),
+        sum(result.seconds for result in done),
     )
     what = "would be loaded" if any(result.status is Status.DRY_RUN for result in results) else "loaded"
     speed = f", {rows / seconds:,.0f} rows/s" if rows and seconds else ""
-    return f"{loaded:,} readings {what} from {rows:,} rows in {seconds:.1f} s{speed}"
+    return (
+        f"{cells.things(loaded, 'reading')} {what} from {cells.things(rows, 'row')} in {seconds:.1f} s{speed}"
+    )
 
 
 def _remark(result: LoadResult, said: Diagnostics) -> None:
     name = result.source
     if result.naive_timestamps:
         said.note(
-            f"{name}: {result.naive_timestamps:,} timestamps name no offset: taken as {result.timezone}"
-            " (--timezone names another zone)"
+            f"{name}: {cells.things(result.naive_timestamps, 'timestamp')} without an offset taken as"
+            f" {result.timezone} (--timezone names another zone)"
         )
     if result.ignored_columns:
         listed = ", ".join(f'"{column}"' for column in result.ignored_columns)
@@ -114,7 +122,7 @@ def _remark(result: LoadResult, said: Diagnostics) -> None:
 def _document(results: Sequence[LoadResult]) -> dict[str, Any]:
     return {
         "schemaVersion": SCHEMA_VERSION,
-        "totals": {name: sum(result.total(name) for result in results) for name in COUNTED},
+        "totals": {name: sum(result.total(name) for result in _done(results)) for name in COUNTED},
         "files": [_file(result) for result in results],
     }
 
@@ -130,7 +138,7 @@ def _file(result: LoadResult) -> dict[str, Any]:
         "rows": result.rows,
         "seconds": round(result.seconds, 3),
         "streams": {
-            stream: {camel(name): value for name, value in counts.recorded().items()}
+            stream: {camel(name): value for name, value in _values(counts).items()}
             for stream, counts in result.streams.items()
         },
         "rejectsByRule": [
@@ -157,5 +165,9 @@ def _csv_rows(results: Iterable[LoadResult]) -> Iterable[list[Any]]:
             "error": result.error,
         }
         for stream, counts in result.streams.items() or [(None, None)]:
-            recorded = counts.recorded() if counts else {}
-            yield [{**about, "stream": stream, **recorded}.get(key) for key in _CSV]
+            values = _values(counts) if counts else {}
+            yield [{**about, "stream": stream, **values}.get(key) for key in _CSV]
+
+
+def _values(counts: Counts) -> dict[str, Any]:
+    return {name: getattr(counts, name) for name in (*COUNTED, "min_ts", "max_ts")}

@@ -13,7 +13,7 @@ import stat
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -58,7 +58,7 @@ def discover(paths: Sequence[str], *, spool_dir: Path | None = None) -> Iterator
         found: dict[object, FoundFile] = {}
         for argument in dict.fromkeys(paths):
             for file in _expand(argument, spool, spool_dir):
-                found.setdefault(_identity(file.path), file)
+                found.setdefault(_identity(file.path), replace(file, name=_printable(file.name)))
         if not found:
             raise InputError(
                 ", ".join(paths),
@@ -104,6 +104,11 @@ def _below(directory: str) -> Iterator[FoundFile]:
             if not file.startswith(".") and named(file)[0] is not None:
                 path = Path(place, file)
                 yield FoundFile(str(path), path)
+
+
+def _printable(name: str) -> str:
+    """A name as text: bytes of it that are not UTF-8, which no database stores, as escapes."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _identity(path: Path) -> object:

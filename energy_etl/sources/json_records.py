@@ -53,10 +53,10 @@ class JsonReader:
     def __init__(self, source: SourceFile) -> None:
         self._source = source
         self._keys = _Keys()
-        broken = self._peek()
+        first, broken = self._peek()
         if broken is not None and not self._keys.meanings:
             raise InputError(source.name, f"no usable JSON record in it: the first one {broken.detail}")
-        if self._keys.meanings and not present_streams(self._keys.known):
+        if first is not None and not present_streams(self._keys.known):
             require_columns(source.name, list(self._keys.meanings), self._keys.known)
         self._name_columns()
 
@@ -73,18 +73,19 @@ class JsonReader:
         if self._keys.known:
             require_columns(self._source.name, list(self._keys.meanings), self._keys.known)
 
-    def _peek(self) -> Malformed | None:
-        """Learn the keys of the first records, and return the first record if it is none."""
-        broken = None
+    def _peek(self) -> tuple[Record | None, Malformed | None]:
+        """Learn the keys of the first records; the first one, and the file's beginning if it is none."""
+        first = broken = None
         with self._open() as stream:
             for record in islice(self._records(stream), PEEK_RECORDS):
                 if isinstance(record, Record):
+                    first = record if first is None else first
                     self._keys.shape(record)
                 elif record.row_number == 1:
                     broken = record
                 if stream.consumed > PEEK_BYTES and self._keys.meanings:
                     break
-        return broken
+        return first, broken
 
     def _open(self) -> TextStream:
         return TextStream(self._source.name, self._source.path, self._source.compression)

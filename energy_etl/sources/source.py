@@ -25,6 +25,11 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     JSON = "json"
 
+    @property
+    def has_header(self) -> bool:
+        """Whether a file names all its columns before its rows."""
+        return self in {Format.CSV, Format.PARQUET}
+
 
 class Compression(StrEnum):
     """Compression of the whole file (Parquet compresses inside)."""

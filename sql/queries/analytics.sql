@@ -21,7 +21,8 @@ FROM (
 ) AS reading;
 
 -- name: meter_window
--- Within the window, only the readings of the link's validity: valid_from included, valid_to excluded.
+-- Within the window, only what was consumed while the link held: a reading ends its interval, so one at the
+-- very moment of a handover still belongs to the vehicle before.
 SELECT count(*)                                                        AS readings,
        sum(kwh_consumed_ac)                                            AS kwh,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM gap)::double precision) AS interval_seconds,
@@ -31,6 +32,6 @@ FROM (
     SELECT ts, kwh_consumed_ac, ts - lag(ts) OVER (ORDER BY ts) AS gap
     FROM meter_history
     WHERE meter_id = %(meter_id)s AND ts > %(after)s AND ts <= %(until)s
-      AND ts >= coalesce(%(valid_from)s::timestamptz, '-infinity')
-      AND ts < coalesce(%(valid_to)s::timestamptz, 'infinity')
+      AND ts > coalesce(%(valid_from)s::timestamptz, '-infinity')
+      AND ts <= coalesce(%(valid_to)s::timestamptz, 'infinity')
 ) AS reading;

@@ -7,6 +7,9 @@ CREATE TABLE schema_version (
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- name: has_versions
+SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'schema_version' AND pg_table_is_visible(oid));
+
 -- name: current
 SELECT flavour, number FROM schema_version ORDER BY number DESC LIMIT 1;
 
