@@ -109,8 +109,8 @@ def clean_env(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(database_url: str, clean_env: dict[str, str], tmp_path: Path) -> Run:
-    """``energy-etl`` as a user starts it: its own process, in the test's folder, on the test's database."""
+def run_without_server(clean_env: dict[str, str], tmp_path: Path) -> Run:
+    """``energy-etl`` as a user starts it: its own process, in the test's folder; no server is named."""
 
     def run_here(
         *args: str | Path,
@@ -119,8 +119,24 @@ def run(database_url: str, clean_env: dict[str, str], tmp_path: Path) -> Run:
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "energy_etl", *map(str, args)]
-        merged = {**clean_env, "DATABASE_URL": database_url, **(env or {})}
+        merged = {**clean_env, **(env or {})}
         present = {name: value for name, value in merged.items() if value is not None}
         return run_command(command, present, tmp_path, stdin, timeout)
 
     return run_here
+
+
+@pytest.fixture
+def run(run_without_server: Run, database_url: str) -> Run:
+    """The same on the test's database."""
+
+    def run_there(
+        *args: str | Path,
+        stdin: str | bytes = b"",
+        env: Mapping[str, str | None] | None = None,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
+        merged = {"DATABASE_URL": database_url, **(env or {})}
+        return run_without_server(*args, stdin=stdin, env=merged, timeout=timeout)
+
+    return run_there

@@ -128,5 +128,7 @@ def embedded_server() -> Iterator[Server]:
 @contextmanager
 def given_server(flavour: str) -> Iterator[Server]:
     server = Server(flavour, os.environ[GIVEN[flavour]])
-    yield server
-    server.close()
+    try:
+        yield server
+    finally:
+        server.close()

@@ -41,6 +41,16 @@ def test_csv_text_is_the_text_or_the_text_behind_an_apostrophe(text: str) -> Non
     assert cell in (text, f"'{text}")
 
 
+@given(st.text() | st.text("'=+\t＝a"))
+def test_what_was_done_against_formulas_can_be_undone(text: str) -> None:
+    assert cells.from_csv_text(cells.csv_text(text)) == text
+
+
+@pytest.mark.parametrize("cell", ["=cmd", "'plain'", "'", "M-1"])
+def test_cells_written_by_others_stay_as_they_are(cell: str) -> None:
+    assert cells.from_csv_text(cell) == cell
+
+
 @pytest.mark.parametrize(
     ("moment", "shown"),
     [

@@ -16,6 +16,8 @@ from energy_etl.sources.reader import open_source
 from energy_etl.sources.recognise import recognise
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.unit.sources.conftest import Dumps
 
 METER = '{"meterId":"m1","kwhConsumedAc":1.50,"voltage":230,"timestamp":"2026-07-01T00:00:00Z"}'
@@ -281,3 +283,11 @@ def test_records_across_the_borders_of_what_is_read_at_once(dumps: Dumps) -> Non
     assert dumps.read("a.json", json.dumps(records, ensure_ascii=False), 50)[0] == expected
     assert dumps.read("b.json", json.dumps(records), 50)[0] == expected
     assert dumps.read("a.ndjson", "\n".join(map(json.dumps, records)), 50)[0] == expected
+
+
+@pytest.mark.parametrize("text", ["{}\n{}\n", '{"": 1}\n', "[{}]"])
+def test_records_without_any_field_we_know_are_no_dump(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "foreign.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="no column meterId or vehicleId"):
+        open_source(recognise(path, "foreign.json"))
