@@ -94,7 +94,7 @@ def shared_options(function: Command) -> Command:
 
 
 def with_examples_kept(text: str | None) -> str:
-    """A help text whose indented paragraphs stand together and are not wrapped: they are there to be copied."""
+    """A help text whose indented paragraphs stand together and are not wrapped: they are to be copied."""
     paragraphs = inspect.cleandoc(text or "").split("\n\n")
     kept: list[str] = []
     for paragraph in paragraphs:
