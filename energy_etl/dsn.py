@@ -1,9 +1,9 @@
 """Which server is meant, and the only place that sees a password.
 
-An address comes from ``--database-url``, else ``DATABASE_URL``, else libpq's own ``PG*`` variables; with none
-of them the embedded database is meant. Everything that leaves this module for a reader's eyes went through
-:func:`describe` or :func:`redact`. libpq and psycopg repeat a malformed address, password included, in their
-error messages: none of those messages is ever chained or quoted here.
+An address comes from ``--database-url``, else ``DATABASE_URL``, else libpq's own ``PG*`` variables, else the
+configuration file; with none of them the embedded database is meant. Everything that leaves this module for a
+reader's eyes went through :func:`describe` or :func:`redact`. libpq and psycopg repeat a malformed address,
+password included, in their error messages: none of those messages is ever chained or quoted here.
 """
 
 from __future__ import annotations
@@ -57,12 +57,13 @@ class Target:
     """libpq's form, password included; empty for ``embedded``, and where libpq's variables say it all."""
 
 
-def resolve(url: str | None, env: Mapping[str, str]) -> Target:
+def resolve(url: str | None, env: Mapping[str, str], configured: str | None = None) -> Target:
     """Decide which server is meant.
 
     Args:
         url: The value of ``--database-url``.
         env: The process environment.
+        configured: What the configuration file says.
 
     Raises:
         UsageError: The address cannot be read, or can be read in more than one way; it is not repeated.
@@ -73,6 +74,9 @@ def resolve(url: str | None, env: Mapping[str, str]) -> Target:
     for variable in LIBPQ_VARIABLES:
         if env.get(variable):
             return Target(kind="given", origin=variable)
+    if configured and configured.strip():
+        origin = "database.url"
+        return Target(kind="given", origin=origin, conninfo=_checked(configured.strip(), origin))
     return Target(kind="embedded", origin="default")
 
 

@@ -1,22 +1,22 @@
-"""Dumps into the database, one after the other: found, recognised, loaded, and tried again where that helps.
+"""Dumps into the database: found, recognised, known ones passed over, small ones gathered, and loaded.
 
 One unusable dump does not stop the others. What would stop every one of them, such as a server that is gone,
-ends the run; what was loaded by then stays.
+ends the run; what was loaded by then stays. The libraries that read dumps are imported when there is
+something to load: a cron job that finds nothing new ends in a moment.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import stamina
-
-from energy_etl.db import schema
+from energy_etl.db import ledger, schema
 from energy_etl.db.session import LockHeldError, UnreachableError, wrap_errors
 from energy_etl.errors import EnergyEtlError, InputError, TemporaryError
-from energy_etl.load import LoadObserver, LoadOptions, RejectLimitError, load
-from energy_etl.outcome import LoadResult, Status
+from energy_etl.outcome import Entry, LoadResult, Status, already_loaded
 from energy_etl.sources.discover import discover
+from energy_etl.sources.fingerprint import fingerprint
 from energy_etl.sources.recognise import recognise
 
 if TYPE_CHECKING:
@@ -24,16 +24,54 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from energy_etl.db.session import Sessions
+    from energy_etl.dump import Dump
+    from energy_etl.options import LoadOptions
     from energy_etl.sources.discover import FoundFile
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
 """Between two tries; the wait doubles each time."""
 
+SMALL_BYTES = 4 << 20
+"""A dump up to this size may share a transaction; if it has many rows all the same, it gets its own."""
+TOGETHER_BYTES = 64 << 20
+TOGETHER_FILES = 200
 
-class Observer(LoadObserver, Protocol):
+
+class Observer(Protocol):
     """Who is told how a run goes."""
 
+    def file_started(self, name: str, bytes_total: int) -> None: ...
+
+    def advanced(self, rows: int, bytes_read: int) -> None: ...
+
+    def file_finished(self) -> None: ...
+
     def note(self, text: str) -> None: ...
+
+
+@dataclass
+class Gathered:
+    """Small dumps that will share a transaction, and the results that come between them."""
+
+    slots: list[Dump | LoadResult] = field(default_factory=list)
+    bytes: int = 0
+
+    @property
+    def dumps(self) -> list[Dump]:
+        return [slot for slot in self.slots if not isinstance(slot, LoadResult)]
+
+    def has_room_for(self, dump: Dump) -> bool:
+        """Whether it may join: all are small, not too many, and none has the same content."""
+        return (
+            dump.source.bytes <= SMALL_BYTES
+            and self.bytes + dump.source.bytes <= TOGETHER_BYTES
+            and len(self.slots) < TOGETHER_FILES
+            and dump.entry.sha256 not in {other.entry.sha256 for other in self.dumps}
+        )
+
+    def add(self, dump: Dump) -> None:
+        self.slots.append(dump)
+        self.bytes += dump.source.bytes
 
 
 def ingest(
@@ -43,7 +81,7 @@ def ingest(
     observer: Observer,
     rejects_part: Callable[[str], Path] | None = None,
 ) -> Iterator[LoadResult]:
-    """Load dumps, each in a transaction of its own.
+    """Load dumps, each wholly or not at all.
 
     Args:
         paths: Files, directories, globs, ``-`` for standard input.
@@ -53,23 +91,29 @@ def ingest(
         rejects_part: A dump's name → where its rejects are written to as well, as CSV rows.
 
     Yields:
-        What became of each dump, the failed ones included.
+        What became of each dump in their order, the failed ones included.
 
     Raises:
         InputError: Nothing is found where a path points.
         UsageError: No path, or standard input is a terminal.
-        EnergyEtlError: What stopped the run, after the dump it happened to was yielded as failed.
+        EnergyEtlError: What stopped the run, after the dumps it happened to were yielded as failed.
     """
+    run = _Run(sessions, options, observer, rejects_part)
     with discover(paths) as found, _schema(sessions, options, observer):
+        gathered = Gathered()
         for file in found:
-            try:
-                yield _load_one(file, sessions, options, observer, rejects_part)
-            except RejectLimitError as error:
-                yield error.result
-            except EnergyEtlError as error:
-                yield LoadResult(file.name, Status.FAILED, error=error.message, hint=error.hint)
-                if not isinstance(error, InputError):
-                    raise
+            dump = run.prepare(file)
+            if isinstance(dump, LoadResult):
+                gathered.slots.append(dump)
+                continue
+            if gathered.dumps and not gathered.has_room_for(dump):
+                yield from run.load(gathered)
+                gathered = Gathered()
+            gathered.add(dump)
+            if dump.source.bytes > SMALL_BYTES:
+                yield from run.load(gathered)
+                gathered = Gathered()
+        yield from run.load(gathered)
 
 
 @contextmanager
@@ -87,31 +131,93 @@ def _schema(sessions: Sessions, options: LoadOptions, observer: Observer) -> Ite
     yield
 
 
-def _load_one(
-    file: FoundFile,
-    sessions: Sessions,
-    options: LoadOptions,
-    observer: Observer,
-    rejects_part: Callable[[str], Path] | None,
-) -> LoadResult:
-    source = recognise(file.path, file.name)
-    part = rejects_part(file.name) if rejects_part else None
+class _Run:
+    """One call of :func:`ingest`."""
 
-    def told(details: stamina.instrumentation.RetryDetails) -> None:
-        observer.note(f"{file.name}: {details.caused_by}; trying again in {details.wait_for:.1f} s")
+    def __init__(
+        self,
+        sessions: Sessions,
+        options: LoadOptions,
+        observer: Observer,
+        rejects_part: Callable[[str], Path] | None,
+    ) -> None:
+        self._sessions = sessions
+        self._options = options
+        self._observer = observer
+        self._rejects_part = rejects_part
 
-    stamina.instrumentation.set_on_retry_hooks([told])
-    tries = stamina.retry_context(
-        on=_worth_trying_again,
-        attempts=None if options.retry_for else 1,
-        timeout=options.retry_for or None,
-        wait_initial=FIRST_WAIT_SECONDS,
-        wait_max=LONGEST_WAIT_SECONDS,
-    )
-    for attempt in tries:
-        with attempt, wrap_errors():
-            return load(source, sessions, options, observer, part)
-    raise AssertionError("stamina raises when its attempts are used up")
+    def prepare(self, file: FoundFile) -> Dump | LoadResult:
+        """A dump to load, or the result for one that is unusable or loaded already."""
+        try:
+            source = recognise(file.path, file.name)
+            taken = fingerprint(source)
+        except InputError as error:
+            return _failed(file.name, error)
+        entry = Entry(source.name, taken.sha256, source.bytes, source.format)
+        with wrap_errors():
+            known = ledger.find_loaded(self._sessions.kept(), entry.sha256)
+        if known:
+            return already_loaded(entry, *known)
+        from energy_etl.dump import Dump
+
+        part = self._rejects_part(file.name) if self._rejects_part else None
+        return Dump(source, taken, entry, part)
+
+    def load(self, gathered: Gathered) -> Iterator[LoadResult]:
+        """Load what was gathered, and give the results in order.
+
+        Raises:
+            EnergyEtlError: What stopped the run.
+        """
+        results: dict[Dump, LoadResult] = {}
+        stopped: EnergyEtlError | None = None
+        waiting = [gathered.dumps] if gathered.dumps else []
+        while waiting:
+            dumps = waiting.pop(0)
+            try:
+                done, too_large = self._load_together(dumps)
+                results |= done
+                waiting += [[dump] for dump in too_large]
+            except EnergyEtlError as error:
+                results |= {dump: _failed(dump.source.name, error) for dump in dumps}
+                stopped = error
+                break
+        for slot in gathered.slots:
+            if isinstance(slot, LoadResult):
+                yield slot
+            elif slot in results:
+                yield results[slot]
+        if stopped:
+            raise stopped
+
+    def _load_together(self, dumps: Sequence[Dump]) -> tuple[dict[Dump, LoadResult], list[Dump]]:
+        """Load dumps in one transaction, and try again while it may help."""
+        import stamina
+
+        from energy_etl.load import load
+
+        name = dumps[0].source.name if len(dumps) == 1 else f"{len(dumps)} small files"
+
+        def told(details: stamina.instrumentation.RetryDetails) -> None:
+            self._observer.note(f"{name}: {details.caused_by}; trying again in {details.wait_for:.1f} s")
+
+        stamina.instrumentation.set_on_retry_hooks([told])
+        tries = stamina.retry_context(
+            on=_worth_trying_again,
+            attempts=None if self._options.retry_for else 1,
+            timeout=self._options.retry_for or None,
+            wait_initial=FIRST_WAIT_SECONDS,
+            wait_max=LONGEST_WAIT_SECONDS,
+        )
+        for attempt in tries:
+            with attempt, wrap_errors():
+                loaded = load(dumps, self._sessions, self._options, self._observer)
+                return loaded.results, loaded.too_large
+        raise AssertionError("stamina raises when its attempts are used up")
+
+
+def _failed(name: str, error: EnergyEtlError) -> LoadResult:
+    return LoadResult(name, Status.FAILED, error=error.message, hint=error.hint)
 
 
 def _worth_trying_again(error: Exception) -> bool:

@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 UNASSIGNED = "unassigned"
 """In place of a stream's name: rows of a mixed dump that belong to neither."""
 
+Rules = dict[tuple[str | None, str], int]
+"""(stream, rule) → rows rejected or conflicting by it, most first."""
+
 COUNTED = ("read", "loaded", "duplicate", "conflicting", "rejected", "replaced")
 
 
-class OnConflict(StrEnum):
-    """What to do with a reading whose (device, ts) is stored with other values."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the ledger says of a dump before it is read."""
 
-    KEEP = "keep"
-    REPLACE = "replace"
+    source: str
+    sha256: str
+    bytes: int
+    format: str
 
 
 @dataclass(slots=True)
@@ -85,8 +91,7 @@ class LoadResult:
     """Rows of the file."""
     streams: dict[str, Counts] = field(default_factory=dict)
     """Stream name (or ``unassigned``) → counts."""
-    rules: dict[tuple[str | None, str], int] = field(default_factory=dict)
-    """(stream, rule) → rows rejected or conflicting by it, most first."""
+    rules: Rules = field(default_factory=dict)
     naive_timestamps: int = 0
     """Timestamps without a zone, taken in ``timezone``."""
     timezone: str = "UTC"
@@ -100,6 +105,18 @@ class LoadResult:
     def total(self, name: str) -> int:
         """A count over all streams."""
         return sum(getattr(counts, name) for counts in self.streams.values())
+
+
+def already_loaded(entry: Entry, load_id: int | None, loaded_at: datetime | None) -> LoadResult:
+    """The result for a dump whose content is in the database."""
+    return LoadResult(
+        entry.source,
+        Status.ALREADY_LOADED,
+        load_id=load_id,
+        sha256=entry.sha256,
+        bytes=entry.bytes,
+        loaded_at=loaded_at,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ one thread is enough to keep the server busy.
 from __future__ import annotations
 
 import threading
-from queue import Empty, Full, Queue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 T = TypeVar("T")
 
 _POLL_SECONDS = 0.1
-"""How soon a full or empty queue notices that the other side has gone."""
+"""How soon either side notices that the other has gone."""
 
 
 class _End:
@@ -27,9 +27,11 @@ class _End:
 
 
 class _Ahead(Generic[T]):
-    def __init__(self, items: Iterator[T], depth: int) -> None:
+    def __init__(self, items: Iterator[T], on_stop: Callable[[], object] | None) -> None:
         self._items = items
-        self._queue: Queue[T | _End] = Queue(depth)
+        self._on_stop = on_stop
+        self._made: Queue[T | _End] = Queue(1)
+        self._taken = threading.Semaphore(0)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
 
@@ -42,43 +44,49 @@ class _Ahead(Generic[T]):
                 raise item.error
         finally:
             self._stop.set()
+            if self._on_stop is not None:
+                self._on_stop()
             self._thread.join()
 
     def _take(self) -> T | _End:
         while True:
             try:
                 # Waiting in short turns lets the main thread see a signal at once.
-                return self._queue.get(timeout=_POLL_SECONDS)
+                item = self._made.get(timeout=_POLL_SECONDS)
             except Empty:
                 continue
+            self._taken.release()
+            return item
 
     def _work(self) -> None:
         try:
             for item in self._items:
-                if not self._put(item):
+                self._made.put(item)
+                if not self._wait_until_taken():
                     return
-            self._put(_End())
+            self._made.put(_End())
         except BaseException as error:  # noqa: BLE001 - handed over, and raised where the caller is
-            self._put(_End(error))
+            self._made.put(_End(error))
         finally:
             close = getattr(self._items, "close", None)
             if close is not None:
                 close()
 
-    def _put(self, item: T | _End) -> bool:
+    def _wait_until_taken(self) -> bool:
         while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=_POLL_SECONDS)
-            except Full:
-                continue
-            return True
+            if self._taken.acquire(timeout=_POLL_SECONDS):
+                return True
         return False
 
 
-def prefetch(items: Iterator[T], depth: int = 1) -> Generator[T]:
-    """Yield ``items`` in order, made up to ``depth`` + 1 ahead in a thread.
+def prefetch(items: Iterator[T], on_stop: Callable[[], object] | None = None) -> Generator[T]:
+    """Yield ``items`` in order; while the caller works on one, the next is made in a thread, and no more.
 
     An error in ``items`` is raised here, after what came before it. When the caller stops early, the thread
     stops after the item it is making, and ``items`` is closed.
+
+    Args:
+        items: What to make.
+        on_stop: Called when no more items are wanted, while one may be under way: tells it to end early.
     """
-    yield from _Ahead(items, depth)
+    yield from _Ahead(items, on_stop)

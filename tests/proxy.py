@@ -32,6 +32,7 @@ class Proxy:
         self.sent = 0
         """Bytes from clients so far."""
         self._point: tuple[int, Callable[[], object]] | None = None
+        self._cue: tuple[bytes, Callable[[], object]] | None = None
         self._marker = b""
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
@@ -52,6 +53,10 @@ class Proxy:
     def at(self, sent: int, action: Callable[[], object]) -> None:
         """Do this once, when clients have sent so many bytes, before the rest is passed on."""
         self._point = (sent, action)
+
+    def when(self, marker: bytes, action: Callable[[], object]) -> None:
+        """Do this once, when a client sends what contains this, before it is passed on."""
+        self._cue = (marker, action)
 
     def lose_reply_to(self, marker: bytes) -> None:
         """Once: pass on what contains this, wait until the server has answered, and cut the connection."""
@@ -76,6 +81,9 @@ class Proxy:
             with suppress(OSError):
                 while data := client.recv(_CHUNK):
                     self._count(len(data))
+                    if self._cue and self._cue[0] in data:
+                        (_, action), self._cue = self._cue, None
+                        action()
                     if self._marker and self._marker in data:
                         self._marker = b""
                         lost.set()

@@ -13,7 +13,7 @@ from energy_etl.analytics.performance import DEFAULT_THRESHOLD_PERCENT, Performa
 from energy_etl.analytics.window import WindowRequest
 from energy_etl.db import links, session
 from energy_etl.ingest import ingest
-from energy_etl.load import LoadOptions
+from energy_etl.options import LoadOptions
 from energy_etl.present.diagnostics import Diagnostics
 from energy_etl.present.progress import LoadProgress
 

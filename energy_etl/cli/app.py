@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, NoReturn
 
 import typer
 
-from energy_etl import __version__
+from energy_etl import __version__, settings
 from energy_etl.cli import analytics, db, generate, ingest, link, live, loads
 from energy_etl.cli.context import DatabaseUrl, Debug, Quiet, Shared, Verbose, with_examples_kept
-from energy_etl.errors import ExitCode, Terminated
+from energy_etl.errors import ExitCode, Terminated, UsageError
 from energy_etl.present.diagnostics import Diagnostics
 
 _EXIT_CODES = "Exit codes: " + "; ".join(f"{code.value} {code.summary}" for code in ExitCode) + "."
@@ -39,6 +40,13 @@ def energy_etl(
     quiet: Quiet = False,
     verbose: Verbose = False,
     debug: Debug = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Configuration. [default: ENERGY_ETL_CONFIG, else energy-etl.toml, else the user's own]",
+        ),
+    ] = None,
     version: Annotated[  # noqa: ARG001 - done by its callback
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -56,7 +64,15 @@ def energy_etl(
     Without DATABASE_URL, --database-url or libpq's PG* variables, a PostgreSQL of its own is used; it is
     made and started when it is needed.
     """
-    ctx.obj = Shared(database_url, quiet=quiet, verbose=verbose, debug=debug)
+    said = Diagnostics(quiet=quiet, verbose=verbose, debug=debug)
+    try:
+        found = settings.read(config)
+    except UsageError as error:
+        raise typer.Exit(said.error(error)) from error
+    if found.path:
+        said.detail(f"configuration: {found.path}")
+    ctx.default_map = found.defaults
+    ctx.obj = Shared(database_url, found.database_url, quiet=quiet, verbose=verbose, debug=debug)
 
 
 app.callback(help=with_examples_kept(energy_etl.__doc__))(energy_etl)

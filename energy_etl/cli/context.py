@@ -55,6 +55,8 @@ class Shared:
     """The values of the options that may stand before or after the command."""
 
     database_url: str | None = None
+    configured_url: str | None = None
+    """What the configuration file says: for want of anything else."""
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
@@ -141,7 +143,7 @@ def target(ctx: typer.Context) -> dsn.Target:
 
     said = diagnostics(ctx)
     url = shared(ctx).database_url
-    found = dsn.resolve(url, os.environ)
+    found = dsn.resolve(url, os.environ, shared(ctx).configured_url)
     if found.kind == "given":
         said.detail(f"server: {dsn.describe(found.conninfo)} (from {found.origin})")
         if url and dsn.parse(found.conninfo).get("password"):

@@ -10,7 +10,8 @@ import typer
 
 from energy_etl.cli.context import diagnostics, shared_options, target
 from energy_etl.errors import ExitCode
-from energy_etl.outcome import LoadResult, OnConflict, RejectLimit, Status
+from energy_etl.options import DirectCompress, LoadOptions, OnConflict
+from energy_etl.outcome import LoadResult, RejectLimit, Status
 from energy_etl.present.output import Format
 
 
@@ -45,6 +46,10 @@ def ingest(
         float,
         typer.Option(metavar="SECONDS", min=0, help="How long to try again when the server goes away."),
     ] = 60.0,
+    direct_compress: Annotated[
+        DirectCompress,
+        typer.Option(help="TimescaleDB: store readings compressed at once, or as rows to compress later."),
+    ] = DirectCompress.AUTO,
     output: Annotated[
         Format | None,
         typer.Option(
@@ -70,7 +75,6 @@ def ingest(
     """
     from energy_etl.db.session import Sessions
     from energy_etl.ingest import ingest as run
-    from energy_etl.load import LoadOptions
     from energy_etl.present.progress import load_progress
     from energy_etl.present.reject_file import RejectFile
     from energy_etl.present.summary import summarise, write_results
@@ -83,6 +87,7 @@ def ingest(
         dry_run=dry_run,
         lock_wait=lock_wait,
         retry_for=retry_for,
+        direct_compress=direct_compress,
     )
     results: list[LoadResult] = []
     try:

@@ -1,4 +1,4 @@
-"""Readings into history: straight in where they cannot exist yet, compared first where they may.
+"""Readings into history: those that cannot exist yet, straight in.
 
 Expects the transaction of the load, opened by the caller, who commits. Rows arrive as binary COPY streams;
 every count is the server's own, compared with what was sent.
@@ -6,126 +6,107 @@ every count is the server's own, compared with what was sent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from psycopg import errors, sql
+from psycopg import errors
 
+from energy_etl.db.copying import copy_in
+from energy_etl.db.partitions import DayPartitions
 from energy_etl.db.schema import LOCK_KEY, Flavour
 from energy_etl.db.session import LockHeldError, limit_lock_wait
 from energy_etl.db.sql import query
-from energy_etl.errors import ConservationError, DatabaseError
-from energy_etl.frames.copy_binary import encode
+from energy_etl.db.tables import names
+from energy_etl.errors import DatabaseError
 from energy_etl.streams import STREAMS, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
+    from collections.abc import Collection, Iterable
+    from datetime import date, datetime
 
     from psycopg import Connection
 
-WATERMARK_SCHEMA = {
-    "first_ts": pl.Datetime("us", "UTC"),
-    "last_ts": pl.Datetime("us", "UTC"),
-}
+    from energy_etl.frames.copy_binary import Encoded
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
-    """What became of readings that might have existed."""
-
-    loaded: int = 0
-    duplicate: int = 0
-    conflicting: int = 0
-    replaced: int = 0
-    """Stored readings that were restated; 0 unless asked for."""
+_PUBLISH_TRIES, _PUBLISH_WAIT_SECONDS = 4, 0.25
 
 
 class History:
-    """One stream's history, as one load writes it."""
+    """One stream's history, as one load adds to it."""
 
-    def __init__(self, conn: Connection[Any], stream: Stream, load_id: int, *, dry_run: bool = False) -> None:
-        """Set up the load's temporary tables.
+    def __init__(
+        self, conn: Connection[Any], stream: Stream, flavour: Flavour, *, dry_run: bool = False
+    ) -> None:
+        """Look at what is there.
 
         Args:
             conn: In the load's transaction, holding the stream's lock.
             stream: Which.
-            load_id: Written with every reading.
-            dry_run: Compare with history, write to temporary tables only.
+            flavour: Of the server.
+            dry_run: Write to a temporary table only.
         """
         self._conn = conn
         self._stream = stream
-        self._load_id = load_id
         self._names = names(stream, dry_run=dry_run)
-        self._has_late_table = False
+        self._partitions = (
+            DayPartitions(conn, stream) if flavour is Flavour.POSTGRES and not dry_run else None
+        )
         if dry_run:
-            self._do("create_dry_history")
-            self._do("create_dry_stored")
+            conn.execute(query("history.create_dry_history").format(**self._names))
+            conn.execute(query("history.create_dry_stored").format(**self._names))
+        self._dry_run = dry_run
+        self._grown = False
 
-    def append(self, readings: pl.DataFrame) -> None:
-        """Add readings that history cannot have yet.
+    def append(self, day: date, readings: Encoded) -> None:
+        """Add readings of one UTC day that history cannot have yet.
 
         Args:
-            readings: The stream's columns, sorted by (device, ts).
+            day: Of all of them.
+            readings: The stream's columns and load_id, sorted by (device, ts).
 
         Raises:
             DatabaseError: History has one of them after all: the live table does not match it.
         """
-        frame = readings.select(*self._stream.columns, load_id=pl.lit(self._load_id, pl.Int32))
+        self._grown = True
+        table = self._partitions.table(day) if self._partitions else self._names["history"]
+        statement = query("history.copy_history").format(**self._names, table=table)
         try:
-            self._copy("copy_history", encode(frame), frame.height)
+            copy_in(self._conn, statement, readings, self._stream.history)
         except errors.UniqueViolation as error:
             raise DatabaseError(
                 f"{self._stream.history} holds readings that {self._stream.live} does not know of",
                 hint="something else wrote to these tables; bring the live table in line with history first",
             ) from error
 
-    def reconcile(self, late: pl.DataFrame, *, replace: bool) -> Late:
-        """Compare readings with history; add the new ones, report those with other values.
+    def make_room(self, days: Collection[date]) -> None:
+        """Let readings of these days be inserted."""
+        self._grown = self._grown or bool(days)
+        if self._partitions:
+            self._partitions.make(days)
 
-        Args:
-            late: row_number and the stream's columns, in any order, repetitions allowed.
-            replace: Conflicting readings restate the stored ones, the last row of the file winning.
+    def settle(self) -> None:
+        """Make everything that was appended part of history."""
+        if self._partitions:
+            self._grown = self._partitions.attach()
+
+    def publish(self) -> None:
+        """Let no reader plan between this and the commit, which must be next.
+
+        A query that was planned before a partition or chunk was there and runs after it is committed would
+        find the load in live and in the ledger, but not in history. Readers that are under way are waited
+        for, but not for long, as new ones would wait behind us: then such a query may see what it may.
         """
-        if not self._has_late_table:
-            self._do("create_late")
-            self._has_late_table = True
-        self._copy("copy_late", encode(late.select("row_number", *self._stream.columns)), late.height)
-        self._do("analyze_late")
-        bounds = {
-            "oldest": late["ts"].min(),
-            "newest": late["ts"].max(),
-            "load_id": self._load_id,
-            "stream": self._stream.name,
-        }
-        row = self._conn.execute(query("history.compare_late").format(**self._names), bounds).fetchone()
-        new, same = row if row else (0, 0)
-        outcome = Late(duplicate=same)
-        if same < late.height:
-            outcome = self._take(late.height, new, bounds, replace=replace)
-        self._do("clear_late")
-        return outcome
-
-    def _take(self, rows: int, new: int, bounds: dict[str, Any], *, replace: bool) -> Late:
-        loaded = self._do("insert_late", bounds) if new else 0
-        conflicting = self._do("report_restated" if replace else "report_conflicts", bounds)
-        replaced = self._do("restate", bounds) if replace and conflicting else 0
-        return Late(loaded, rows - loaded - conflicting, conflicting, replaced)
-
-    def _copy(self, statement: str, pieces: Iterable[bytes], rows: int) -> None:
-        with self._conn.cursor() as cursor:
-            with cursor.copy(query(f"history.{statement}").format(**self._names)) as copy:
-                for piece in pieces:
-                    copy.write(piece)
-            if cursor.rowcount != rows:
-                table = self._stream.history
-                raise ConservationError(
-                    f"{rows} readings were sent to {table}, the server stored {cursor.rowcount}"
-                )
-
-    def _do(self, statement: str, values: dict[str, Any] | None = None) -> int:
-        return self._conn.execute(query(f"history.{statement}").format(**self._names), values).rowcount
+        if self._dry_run or not self._grown:
+            return
+        for _ in range(_PUBLISH_TRIES):
+            try:
+                with self._conn.transaction():
+                    limit_lock_wait(self._conn, _PUBLISH_WAIT_SECONDS)
+                    self._conn.execute(query("history.hold_readers").format(**self._names))
+                    return
+            except errors.LockNotAvailable:
+                continue
 
 
 def lock(conn: Connection[Any], streams: Iterable[Stream], wait_seconds: float) -> None:
@@ -149,32 +130,18 @@ def lock(conn: Connection[Any], streams: Iterable[Stream], wait_seconds: float) 
             ) from None
 
 
-def prepare(conn: Connection[Any], flavour: Flavour) -> None:
-    """Settings of a load's transaction; none of them touches durability."""
-    conn.execute("SELECT set_config('work_mem', '128MB', true)")
-    if flavour is Flavour.TIMESCALE:
-        for name, value in _COLUMNSTORE_SETTINGS.items():
-            conn.execute("SELECT set_config(%s, %s, true)", [name, value])
-
-
-_COLUMNSTORE_SETTINGS = {
-    "timescaledb.enable_direct_compress_copy": "on",
-    # Every COPY is sorted by (device, ts) and overlaps no earlier one of the device: Watermarks sees to it.
-    "timescaledb.enable_direct_compress_copy_client_sorted": "on",
-    "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
-}
-
-
 def watermarks(conn: Connection[Any], stream: Stream) -> pl.DataFrame:
     """What history holds per device: device, first_ts, last_ts."""
     rows = conn.execute(query("history.watermarks").format(**names(stream))).fetchall()
-    return pl.DataFrame(rows, schema={stream.device: pl.String, **WATERMARK_SCHEMA}, orient="row")
+    moment = pl.Datetime("us", "UTC")
+    schema = {stream.device: pl.String(), "first_ts": moment, "last_ts": moment}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 _ALWAYS_THERE = 500
 """Locks that any server has to spare; below, it need not be asked."""
 
-_LOCKS_PER_DAY = {Flavour.POSTGRES: 3, Flavour.TIMESCALE_APACHE: 3, Flavour.TIMESCALE: 8}
+_LOCKS_PER_DAY = {Flavour.POSTGRES: 5, Flavour.TIMESCALE_APACHE: 3, Flavour.TIMESCALE: 8}
 """A partition or chunk, its index and TOAST table; the columnstore doubles them."""
 
 
@@ -204,33 +171,3 @@ def _holder(conn: Connection[Any], key: int) -> str:
     started: datetime | None = since
     at = f" since {started:%Y-%m-%d %H:%M:%S} UTC" if started else ""
     return f" ({application or 'unnamed'}, server process {pid}, from {host}{at})"
-
-
-def names(stream: Stream, *, dry_run: bool = False) -> dict[str, sql.Composable]:
-    """What the braces in history.sql and live.sql stand for."""
-    permanent = sql.Identifier(stream.history)
-    device = sql.Identifier(stream.device)
-    measures = [sql.Identifier(name) for name in stream.measures]
-
-    def each(pattern: str, separator: str = ", ") -> sql.Composed:
-        parts = [sql.SQL(pattern).format(m=m, name=sql.Literal(m._obj[0])) for m in measures]
-        return sql.SQL(separator).join(parts)
-
-    return {
-        "permanent": permanent,
-        "history": sql.Identifier(f"dry_{stream.history}") if dry_run else permanent,
-        "stored": sql.Identifier(f"dry_{stream.name}_stored") if dry_run else permanent,
-        "reject": sql.Identifier("dry_reject" if dry_run else "reject"),
-        "live": sql.Identifier(stream.live),
-        "newest": sql.Identifier(f"newest_{stream.name}"),
-        "late": sql.Identifier(f"late_{stream.name}"),
-        "device": device,
-        "columns": sql.SQL(", ").join([device, sql.Identifier("ts"), *measures]),
-        "late_columns": sql.SQL("l.{}, l.ts, ").format(device) + each("l.{m}"),
-        "same": each("l.{m} IS NOT DISTINCT FROM h.{m}", " AND "),
-        "same_as_previous": each("l.{m} IS NOT DISTINCT FROM lag(l.{m}) OVER reading", " AND "),
-        "assignments": each("{m} = l.{m}"),
-        "excluded_assignments": each("{m} = EXCLUDED.{m}"),
-        "restated_assignments": each("{m} = h.{m}"),
-        "stored_values": each("{name} || ' ' || coalesce(h.{m}::text, 'null')"),
-    }

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from energy_etl.db.history import names
+from energy_etl.db.copying import copy_in
 from energy_etl.db.sql import query
+from energy_etl.db.tables import names
 from energy_etl.frames.copy_binary import encode
 
 if TYPE_CHECKING:
@@ -18,26 +19,22 @@ if TYPE_CHECKING:
     from energy_etl.streams import Stream
 
 
-def advance(
-    conn: Connection[Any], stream: Stream, newest: pl.DataFrame | None, load_id: int, *, restated: bool
-) -> None:
+def advance(conn: Connection[Any], stream: Stream, newest: pl.DataFrame | None, *, restated: bool) -> None:
     """Let live follow what a load added to history.
 
     Args:
         conn: In the load's transaction.
         stream: Which.
-        newest: The stream's columns and first_ts: the newest reading the load added per device, and the
-            oldest ts it added; None if it added none.
-        load_id: Of the load.
+        newest: The stream's columns, load_id and first_ts: the newest reading added per device, and the
+            oldest ts added; None if there is none.
         restated: The load replaced stored values, newest readings perhaps among them.
     """
     fill = names(stream)
     if newest is not None:
         conn.execute(query("live.create_newest").format(**fill))
-        with conn.cursor() as cursor, cursor.copy(query("live.copy_newest").format(**fill)) as copy:
-            for piece in encode(newest.select(*stream.columns, "first_ts")):
-                copy.write(piece)
-        conn.execute(query("live.advance").format(**fill), {"load_id": load_id})
+        rows = encode(newest.select(*stream.columns, "load_id", "first_ts"))
+        copy_in(conn, query("live.copy_newest").format(**fill), rows, "a temporary table")
+        conn.execute(query("live.advance").format(**fill))
         conn.execute(query("live.extend_back").format(**fill))
     if restated:
         conn.execute(query("live.restate").format(**fill))

@@ -13,17 +13,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
     from energy_etl.streams import Stream
 
 _KEY_LIMIT = 2**62
+_FEW_DEVICES = 2**16
 
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """A batch's readings, each part sorted by (device, ts)."""
+    """A batch's readings, each part sorted by (device, ts) and then as they came."""
 
     after: pl.DataFrame
     """Newer than all history of their device."""
@@ -54,7 +56,7 @@ class Watermarks:
         """Sort a batch and tell new readings from late ones; what is new counts as known from then on.
 
         Args:
-            valid: row_number and the stream's columns, valid.
+            valid: The stream's columns, valid, among others that are kept; rows as they came.
         """
         device = self._stream.device
         devices = valid[device].unique().sort()
@@ -75,35 +77,51 @@ class Watermarks:
         return arranged
 
     def _widen(self, arranged: Arranged) -> None:
-        device = self._stream.device
         seen = [
-            part.group_by(device).agg(first_ts=pl.col("ts").min(), last_ts=pl.col("ts").max())
+            newest(self._stream, part).select(self._stream.device, "first_ts", last_ts="ts")
             for part in (arranged.after, arranged.before)
             if not part.is_empty()
         ]
         if seen:
-            spans = pl.concat([self._known, *seen]).group_by(device)
+            spans = pl.concat([self._known, *seen]).group_by(self._stream.device)
             self._known = spans.agg(pl.col("first_ts").min(), pl.col("last_ts").max())
 
 
+def runs(device: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Where the rows of each device begin and end in a column in which they stand together."""
+    starts = (device != device.shift()).fill_null(value=True).arg_true()
+    ends = (device != device.shift(-1)).fill_null(value=True).arg_true()
+    return starts, ends
+
+
 def newest(stream: Stream, readings: pl.DataFrame) -> pl.DataFrame:
-    """The newest reading of each device, with the oldest ts seen: one row per device, sorted.
+    """The newest reading of each device, with the oldest ts: one row per device, sorted.
 
     Args:
         stream: Whose readings.
-        readings: The stream's columns (and first_ts where merging earlier results), in any order.
+        readings: The stream's columns and others, which are kept; sorted by (device, ts).
     """
-    first = "first_ts" if "first_ts" in readings.columns else "ts"
-    return (
-        readings.sort(stream.device, "ts")
-        .group_by(stream.device, maintain_order=True)
-        .agg(pl.col("ts", *stream.measures).last(), first_ts=pl.col(first).min())
-    )
+    starts, ends = runs(readings[stream.device])
+    return readings[ends].with_columns(readings["ts"].gather(starts).alias("first_ts"))
+
+
+def merge_newest(stream: Stream, parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Several results of :func:`newest` as one."""
+    if len(parts) == 1:
+        return parts[0]
+    merged = pl.concat(parts).sort(stream.device, "ts")
+    _, ends = runs(merged[stream.device])
+    oldest = merged.group_by(stream.device, maintain_order=True).agg(pl.col("first_ts").min())
+    return merged[ends].with_columns(oldest["first_ts"])
 
 
 def _sorted(valid: pl.DataFrame, rank: pl.Series, devices: int) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
-    """Readings by (device, ts, row_number), their device ranks, and which repeat the one before them."""
+    """Readings by (device, ts) and as they came, their device ranks, and which repeat the one before them."""
     ts = valid["ts"].to_physical()
+    if devices <= _FEW_DEVICES and ts.is_sorted():
+        # Time-major, as exports come: a stable sort by device will do, which numpy does in linear time.
+        order = pl.Series(np.argsort(rank.to_numpy().astype(np.uint16), kind="stable"))
+        return _repetitions(valid[order], rank.gather(order))
     start, end = ts.min(), ts.max()
     span = end - start + 1 if isinstance(start, int) and isinstance(end, int) else 1
     if devices * span < _KEY_LIMIT:
@@ -117,8 +135,11 @@ def _sorted(valid: pl.DataFrame, rank: pl.Series, devices: int) -> tuple[pl.Data
         repeated = (sorted_key.diff() == 0).fill_null(value=False)
         if not repeated.any():
             return valid[order], rank.gather(order), repeated
-    keys = pl.DataFrame({"rank": rank, "ts": ts, "row_number": valid["row_number"]})
-    order = keys.select(pl.arg_sort_by("rank", "ts", "row_number")).to_series()
-    readings, rank = valid[order], rank.gather(order)
+    keys = pl.DataFrame({"rank": rank, "ts": ts})
+    order = keys.select(pl.arg_sort_by("rank", "ts", maintain_order=True)).to_series()
+    return _repetitions(valid[order], rank.gather(order))
+
+
+def _repetitions(readings: pl.DataFrame, rank: pl.Series) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
     repeated = (rank == rank.shift()) & (readings["ts"] == readings["ts"].shift())
     return readings, rank, repeated.fill_null(value=False)

@@ -7,20 +7,25 @@ Int64 bigint, Datetime[µs] timestamptz).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import pgpq
 import polars as pl
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _SLICE_ROWS = 65_536
-"""Rows encoded at a time: a few MB, so that encoding and sending overlap and memory stays small."""
+"""Rows encoded at a time: pieces of a few MB, which the driver sends without copying them again."""
 
 
-def encode(frame: pl.DataFrame) -> Iterator[bytes]:
-    """A frame as one complete binary COPY stream, in pieces.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Rows as one complete binary COPY stream."""
+
+    rows: int
+    pieces: tuple[bytes, ...]
+
+
+def encode(frame: pl.DataFrame) -> Encoded:
+    """Encode a frame.
 
     Args:
         frame: Columns in the order of the COPY's column list.
@@ -29,8 +34,9 @@ def encode(frame: pl.DataFrame) -> Iterator[bytes]:
     plain = frame.with_columns(pl.col(pl.Datetime("us", "UTC")).dt.replace_time_zone(None))
     schema = plain.head(0).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
     encoder = pgpq.ArrowToPostgresBinaryEncoder(schema)
-    yield encoder.write_header()
+    pieces = [encoder.write_header()]
     for part in plain.iter_slices(_SLICE_ROWS):
         for batch in part.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches():
-            yield encoder.write_batch(batch)
-    yield encoder.finish()
+            pieces.append(encoder.write_batch(batch))
+    pieces.append(encoder.finish())
+    return Encoded(frame.height, tuple(pieces))

@@ -17,6 +17,10 @@ SCHEMA = {
 """Shape of a frame of rejects. ``stream`` is null where a row belongs to neither; ``raw`` is JSON."""
 
 
+CHARACTERS = 4_096
+"""How much of a value is kept: enough to see what it is, also where it is a megabyte long."""
+
+
 def empty() -> pl.DataFrame:
     """No rejects."""
     return pl.DataFrame(schema=SCHEMA)
@@ -25,8 +29,8 @@ def empty() -> pl.DataFrame:
 def with_raw(rejects: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """Complete rejects (row_number, stream, rule, detail) with the raw values of their rows.
 
-    Values are kept as text, so that NaN and 18446744073709551615 survive; a NUL, which PostgreSQL cannot
-    store, is shown as its control picture, in the detail too.
+    Values are kept as text, so that NaN and 18446744073709551615 survive, and cut to :data:`CHARACTERS`; a
+    NUL, which PostgreSQL cannot store, is shown as its control picture, in the detail too.
     """
     if rejects.is_empty():
         return empty()
@@ -37,6 +41,16 @@ def with_raw(rejects: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     )
     complete = rejects.join(text, on="row_number", how="left", maintain_order="left")
     return complete.with_columns(_storable("detail")).select(*SCHEMA)
+
+
+def count_by_rule(rejects: pl.DataFrame) -> dict[tuple[str | None, str], int]:
+    """Rejects by (stream, rule), most frequent first."""
+    counts = (
+        rejects.group_by("stream", "rule")
+        .len()
+        .sort("len", "stream", "rule", descending=[True, False, False])
+    )
+    return {(stream, rule): count for stream, rule, count in counts.iter_rows()}
 
 
 def from_malformed(malformed: pl.DataFrame, stream: str | None) -> pl.DataFrame:
@@ -51,4 +65,6 @@ def from_malformed(malformed: pl.DataFrame, stream: str | None) -> pl.DataFrame:
 
 
 def _storable(column: str) -> pl.Expr:
-    return pl.col(column).str.replace_all("\x00", "␀")
+    text = pl.col(column)
+    cut = pl.when(text.str.len_bytes() > CHARACTERS).then(text.str.slice(0, CHARACTERS)).otherwise(text)
+    return cut.str.replace_all("\x00", "␀")

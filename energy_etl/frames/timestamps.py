@@ -57,15 +57,6 @@ def parse(raw: pl.Series, zone: str) -> Timestamps:
     return _settle(raw, zoned, local, zone)
 
 
-def is_zone(name: str) -> bool:
-    """Whether Polars knows a time zone of this name."""
-    try:
-        _none(0).dt.replace_time_zone(name)
-    except pl.exceptions.PolarsError:
-        return False
-    return bool(name)  # without one Polars takes UTC, in silence
-
-
 def as_text(values: pl.Series) -> pl.Series:
     """Values of any type as text; a moment beyond the calendar as the number that stands for it."""
     if not isinstance(values.dtype, pl.Date | pl.Datetime):

@@ -1,15 +1,15 @@
 -- The live tables: the newest reading of each device. Braces as in history.sql; {newest} is a temporary table.
 
 -- name: create_newest
-CREATE TEMPORARY TABLE {newest} ON COMMIT DROP AS SELECT {columns}, first_ts FROM {live} WITH NO DATA;
+CREATE TEMPORARY TABLE {newest} ON COMMIT DROP AS SELECT {columns}, load_id, first_ts FROM {live} WITH NO DATA;
 
 -- name: copy_newest
-COPY {newest} ({columns}, first_ts) FROM STDIN (FORMAT binary);
+COPY {newest} ({columns}, load_id, first_ts) FROM STDIN (FORMAT binary);
 
 -- name: advance
 -- Only forward in time; sorted, so that two loaders take the rows' locks in the same order.
-INSERT INTO {live} AS live ({columns}, first_ts, load_id)
-SELECT {columns}, first_ts, %(load_id)s FROM {newest} ORDER BY {device}
+INSERT INTO {live} AS live ({columns}, load_id, first_ts)
+SELECT {columns}, load_id, first_ts FROM {newest} ORDER BY {device}
 ON CONFLICT ({device}) DO UPDATE
 SET ts = EXCLUDED.ts, {excluded_assignments}, load_id = EXCLUDED.load_id,
     first_ts = LEAST(live.first_ts, EXCLUDED.first_ts)

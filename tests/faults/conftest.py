@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from energy_etl.db.storage import ROWS as BATCH_ROWS
 from energy_etl.generate.generation import generate_fleet
 from energy_etl.generate.plan import DumpFormat, FleetPlan
-from energy_etl.load import BATCH_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

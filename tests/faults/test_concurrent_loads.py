@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import polars as pl
 import psycopg
 
 from energy_etl.db.schema import LOCK_KEY
+from energy_etl.db.session import Sessions
 from energy_etl.errors import ExitCode
+from energy_etl.ingest import ingest
+from energy_etl.options import LoadOptions
+from energy_etl.outcome import Status
+from energy_etl.present.diagnostics import Diagnostics
+from energy_etl.present.progress import LoadProgress
 from tests.faults.conftest import PLAN, ROWS, Left
 
 if TYPE_CHECKING:
@@ -65,16 +73,43 @@ def test_a_load_that_waits_in_vain_names_the_one_it_waits_for(
     Left(database_url).check(0)
 
 
-def test_readers_see_a_dump_wholly_or_not_at_all(database_url: str, dump: Path, start: Start) -> None:
-    with psycopg.connect(database_url, autocommit=True) as reader:
-        loader = start(database_url, "ingest", dump)
+ONE_STATE = """
+SELECT (SELECT count(*) FROM meter_history),
+       (SELECT coalesce(sum((counts->'meter'->>'loaded')::int), 0) FROM load WHERE status = 'loaded'),
+       (SELECT count(*) FROM meter_history h JOIN meter_live l USING (meter_id, ts)),
+       (SELECT count(*) FROM meter_live)
+"""
+
+
+def test_readers_see_a_dump_wholly_or_not_at_all(database_url: str, tmp_path: Path) -> None:
+    """Each dump is of a day that has no partition or chunk yet: its readers are those most easily misled."""
+    stop = threading.Event()
+
+    def read() -> set[tuple[int, ...]]:
         seen = set()
-        while loader.poll() is None:
-            row = reader.execute(
-                "SELECT (SELECT count(*) FROM meter_history), (SELECT count(*) FROM meter_live),"
-                " (SELECT count(*) FROM load)"
-            ).fetchone()
-            seen.add(row)
-    assert loader.returncode == ExitCode.DONE
-    assert seen <= {(0, 0, 0), (ROWS, PLAN.meters, 1)}
-    assert (0, 0, 0) in seen
+        with psycopg.connect(database_url, autocommit=True) as reader:
+            while not stop.is_set():
+                seen.add(reader.execute(ONE_STATE).fetchone() or ())
+        return seen
+
+    with ThreadPoolExecutor(2) as pool, Sessions(database_url) as sessions:
+        readers = [pool.submit(read) for _ in range(2)]
+        for day in range(1, 29):
+            dump = tmp_path / f"{day}.csv"
+            row = f"M-{day},0.5,230,2026-02-{day:02d}T10:00:00Z\n"
+            dump.write_text(f"meterId,kwhConsumedAc,voltage,timestamp\n{row}")
+            (result,) = ingest([str(dump)], sessions, LoadOptions(), LoadProgress(Diagnostics(quiet=True)))
+            assert result.status is Status.LOADED
+        stop.set()
+        seen = set().union(*(reader.result() for reader in readers))
+    assert len(seen) > 10
+    assert [state for state in sorted(seen) if len(set(state)) > 1] == []
+
+
+def test_a_reader_that_takes_its_time_holds_no_load_up(database_url: str, dump: Path, start: Start) -> None:
+    with psycopg.connect(database_url) as reader:
+        reader.execute("SELECT count(*) FROM meter_history")
+        loader = start(database_url, "ingest", dump)
+        _, said = loader.communicate(timeout=60)
+        assert loader.returncode == ExitCode.DONE, said
+    Left(database_url).check(ROWS)

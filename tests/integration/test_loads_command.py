@@ -52,7 +52,10 @@ def counts(read: int, *outcome: int) -> dict[str, int]:
     return {"read": read, **dict(zip(names, outcome, strict=True))}
 
 
-def test_loads_are_listed_newest_first_with_what_came_of_them(run: Run, tmp_path: Path) -> None:
+STORAGE = {"postgres": "day partitions", "timescale": "direct compress", "timescale_apache": "rows"}
+
+
+def test_loads_are_listed_newest_first_with_what_came_of_them(run: Run, flavour: str, tmp_path: Path) -> None:
     before = datetime.now(UTC)
     ingest(run, tmp_path, "good.csv", GOOD)
     ingest(run, tmp_path, "mixed.csv", MIXED, "--max-rejects", "90%", code=5)
@@ -85,7 +88,12 @@ def test_loads_are_listed_newest_first_with_what_came_of_them(run: Run, tmp_path
                 "maxTs": "2026-03-01T10:02:00Z",
             },
         ],
-        "options": {"timezone": "UTC", "on_conflict": "keep", "max_rejects": "10 %"},
+        "options": {
+            "timezone": "UTC",
+            "on_conflict": "keep",
+            "max_rejects": "10 %",
+            "storage": STORAGE[flavour],
+        },
         "error": None,
         "version": __version__,
     }

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from energy_etl import load
+from energy_etl import feed, plan
+from energy_etl.db import storage
 from energy_etl.db.session import Sessions
 from energy_etl.ingest import ingest
-from energy_etl.load import LoadOptions
-from energy_etl.outcome import OnConflict, RejectLimit, Status
+from energy_etl.options import LoadOptions, OnConflict
+from energy_etl.outcome import RejectLimit, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,8 @@ class Row:
 
 GAP = [Row(0, "M-1", (0.5, None)), Row(5, "M-1", (0.5, None))]
 FILLED_TWICE = [Row(3, "M-1", (0.125, None)), Row(3, "M-1", (0.5, None)), Row(5, "M-1", (0.125, None))]
+ONE = [Row(0, "M-1", (0.5, None))]
+CHANGED_AND_BACK = [Row(0, "M-1", (0.125, None)), *ONE]
 
 # Few of everything, so that repetitions, conflicts and late readings are the rule.
 energies = st.sampled_from([0.0, 0.125, 0.5, 0.5, 0.125, "much", "-1", "NaN"])
@@ -140,40 +143,62 @@ def address(server: Server) -> Iterator[str]:
         yield found
 
 
+calls = st.lists(st.integers(0, 3), min_size=1, max_size=3)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     dumps=st.lists(files, min_size=1, max_size=4),
-    order=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(OnConflict)), min_size=1, max_size=7),
-    batch_rows=st.integers(1, 20),
+    order=st.lists(st.tuples(calls, st.sampled_from(OnConflict)), min_size=1, max_size=6),
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 40)),
+    worth_a_checksum=st.sampled_from([1, 3, 1_000]),
 )
-@example(dumps=[GAP, FILLED_TWICE], order=[(0, OnConflict.KEEP), (1, OnConflict.KEEP)], batch_rows=20)
-@example(dumps=[GAP, FILLED_TWICE], order=[(0, OnConflict.KEEP), (1, OnConflict.REPLACE)], batch_rows=20)
-@example(dumps=[FILLED_TWICE, GAP], order=[(0, OnConflict.KEEP), (1, OnConflict.REPLACE)], batch_rows=1)
+@example([GAP, FILLED_TWICE], [([0], OnConflict.KEEP), ([1], OnConflict.KEEP)], (20, 20), 1_000)
+@example([GAP, FILLED_TWICE], [([0], OnConflict.KEEP), ([1], OnConflict.REPLACE)], (20, 20), 1_000)
+@example([FILLED_TWICE, GAP], [([0], OnConflict.KEEP), ([1], OnConflict.REPLACE)], (1, 1), 1)
+@example([GAP, FILLED_TWICE], [([0, 1, 0], OnConflict.KEEP)], (20, 20), 1)
+@example([ONE, CHANGED_AND_BACK], [([0], OnConflict.KEEP), ([1], OnConflict.REPLACE)], (1, 1), 1)
 def test_the_database_holds_what_the_model_says(
     address: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     dumps: list[list[Row]],
-    order: list[tuple[int, OnConflict]],
-    batch_rows: int,
+    order: list[tuple[list[int], OnConflict]],
+    sizes: tuple[int, int],
+    worth_a_checksum: int,
 ) -> None:
-    monkeypatch.setattr(load, "BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(feed, "READ_ROWS", sizes[0])
+    monkeypatch.setattr(storage, "ROWS", sizes[1])
+    monkeypatch.setattr(storage, "ROWS_COMPRESSED", sizes[1])
+    monkeypatch.setattr(plan, "WORTH_A_CHECKSUM", worth_a_checksum)
+    for number, file in enumerate(dumps):
+        (tmp_path / f"{number}.csv").write_bytes(written(file))
     model = Model()
     loaded: set[bytes] = set()
     with psycopg.connect(address, autocommit=True) as conn, Sessions(address) as sessions:
         conn.execute(f"TRUNCATE {', '.join(TABLES)}".encode())
-        for number, on_conflict in order:
-            file = dumps[number % len(dumps)]
-            content = written(file)
-            (tmp_path / "dump.csv").write_bytes(content)
-            result = run(tmp_path / "dump.csv", sessions, on_conflict)
-            if content in loaded:
-                assert result.status is Status.ALREADY_LOADED
-                continue
-            loaded.add(content)
-            assert result.status is Status.LOADED
-            assert counted(result) == model.load(file, on_conflict)
+        for numbers, on_conflict in order:
+            # The same file twice in a call is one file.
+            called = list(dict.fromkeys(number % len(dumps) for number in numbers))
+            results = run([tmp_path / f"{number}.csv" for number in called], sessions, on_conflict)
+            for number, result in zip(called, results, strict=True):
+                content = written(dumps[number])
+                if content in loaded:
+                    assert result.status is Status.ALREADY_LOADED
+                    continue
+                loaded.add(content)
+                assert result.status is Status.LOADED
+            check_counts(model, results, [dumps[number] for number in called], on_conflict)
         check_database(conn, model)
+
+
+def check_counts(
+    model: Model, results: list[LoadResult], called: list[list[Row]], on_conflict: OnConflict
+) -> None:
+    """Dumps are taken in the order of their load ids."""
+    fresh = [pair for pair in zip(results, called, strict=True) if pair[0].status is Status.LOADED]
+    for result, file in sorted(fresh, key=lambda pair: pair[0].load_id or 0):
+        assert counted(result) == model.load(file, on_conflict)
 
 
 def check_database(conn: psycopg.Connection, model: Model) -> None:
@@ -214,10 +239,9 @@ def written(file: list[Row]) -> bytes:
     return out.getvalue().encode()
 
 
-def run(path: Path, sessions: Sessions, on_conflict: OnConflict) -> LoadResult:
+def run(paths: list[Path], sessions: Sessions, on_conflict: OnConflict) -> list[LoadResult]:
     options = LoadOptions(on_conflict=on_conflict, max_rejects=RejectLimit.parse("100%"))
-    (result,) = ingest([str(path)], sessions, options, Quiet())
-    return result
+    return list(ingest([str(path) for path in paths], sessions, options, Quiet()))
 
 
 def counted(result: LoadResult) -> dict[str, dict[str, Any]]:

@@ -1,22 +1,20 @@
-"""Whole dumps through the stages, from real files; no database."""
+"""Whole dumps typed and judged, from real files; no database."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy_etl.frames.arrange import Watermarks
 from energy_etl.frames.rejects import SCHEMA
-from energy_etl.plan import Planned, plan
+from energy_etl.plan import Checked, check
 from energy_etl.sources.reader import open_source
 from energy_etl.sources.recognise import recognise
 from energy_etl.streams import STREAMS
@@ -37,22 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("dumps")
 
 
-def marks(**spans: list[tuple[str, datetime, datetime]]) -> dict[str, Watermarks]:
-    """What history holds of both streams."""
-    found = {}
-    for stream in STREAMS:
-        moment = pl.Datetime("us", "UTC")
-        types = {stream.device: pl.String(), "first_ts": moment, "last_ts": moment}
-        known = pl.DataFrame(spans.get(stream.name, []), schema=types, orient="row")
-        found[stream.name] = Watermarks(stream, known)
-    return found
-
-
-def planned(
-    path: Path, known: dict[str, Watermarks] | None = None, *, rows: int = 1000, zone: str = "UTC"
-) -> list[Planned]:
+def checked(path: Path, *, rows: int = 1000, zone: str = "UTC") -> list[Checked]:
     reader = open_source(recognise(path, path.name))
-    return list(plan(reader, marks() if known is None else known, zone=zone, latest=LATEST, rows=rows))
+    return list(check(reader, zone=zone, latest=LATEST, rows=rows))
 
 
 def written(folder: Path, name: str, text: str) -> Path:
@@ -60,30 +45,39 @@ def written(folder: Path, name: str, text: str) -> Path:
     return folder / name
 
 
-def arranged(batches: Sequence[Planned], stream: str) -> list[int]:
-    """Numbers of the rows that go on to the database."""
-    found = [batch.streams[stream].arranged for batch in batches if stream in batch.streams]
-    return sorted(
-        number for one in found for part in (one.after, one.before, one.late) for number in part["row_number"]
-    )
+def valid(batches: Sequence[Checked], stream: str) -> list[int]:
+    """Numbers of the rows that go on to the database, in their order."""
+    return [
+        number
+        for batch in batches
+        if stream in batch.valid
+        for number in batch.valid[stream]["row_number"].to_list()
+    ]
 
 
-def counts(batches: Sequence[Planned]) -> dict[str, tuple[int, int]]:
+def counts(batches: Sequence[Checked]) -> dict[str, tuple[int, int]]:
     """Readings read and rejected, by stream."""
+    found = dict.fromkeys(("meter", "vehicle"), (0, 0))
     for batch in batches:
         assert dict(batch.rejects.schema) == SCHEMA
-        assert batch.rejects.height == batch.unassigned + sum(one.rejected for one in batch.streams.values())
-    found = {name: [b.streams[name] for b in batches if name in b.streams] for name in ("meter", "vehicle")}
-    for name, parts in found.items():
-        assert sum(one.read - one.rejected for one in parts) == len(arranged(batches, name))
-    return {
-        name: (sum(p.read for p in parts), sum(p.rejected for p in parts)) for name, parts in found.items()
-    }
+        assert batch.rejects.height == batch.rejected
+        assert batch.streams.keys() == batch.valid.keys()
+        for stream in STREAMS:
+            if stream.name in batch.streams:
+                one, readings = batch.streams[stream.name], batch.valid[stream.name]
+                assert one.read - one.rejected == readings.height
+                assert readings.columns == ["row_number", *stream.columns]
+                read, rejected = found[stream.name]
+                found[stream.name] = read + one.read, rejected + one.rejected
+    unassigned = sum(batch.unassigned for batch in batches)
+    assert sum(batch.read for batch in batches) == sum(read for read, _ in found.values()) + unassigned
+    assert sum(batch.rejected for batch in batches) == sum(bad for _, bad in found.values()) + unassigned
+    return found
 
 
 @pytest.mark.parametrize("rows", [7, 1000])
 def test_the_dirty_sample_comes_out_as_it_is_described(rows: int) -> None:
-    batches = planned(SAMPLES / "dirty.csv", rows=rows)
+    batches = checked(SAMPLES / "dirty.csv", rows=rows)
     assert counts(batches) == {"meter": (200, 16), "vehicle": (185, 3)}
     assert sum(batch.unassigned for batch in batches) == 4
     assert sum(batch.rows for batch in batches) == 388
@@ -99,10 +93,9 @@ def test_the_dirty_sample_comes_out_as_it_is_described(rows: int) -> None:
         ("mixed.ndjson", (3120, 0), (3120, 0)),
     ],
 )
-def test_the_clean_samples_are_all_new(name: str, meter: tuple[int, int], vehicle: tuple[int, int]) -> None:
-    batches = planned(SAMPLES / name)
+def test_the_clean_samples_are_all_valid(name: str, meter: tuple[int, int], vehicle: tuple[int, int]) -> None:
+    batches = checked(SAMPLES / name)
     assert counts(batches) == {"meter": meter, "vehicle": vehicle}
-    assert sum(one.arranged.late.height for batch in batches for one in batch.streams.values()) == 0
     assert sum(batch.unassigned for batch in batches) == 0
 
 
@@ -138,7 +131,7 @@ def test_every_row_is_accounted_for_however_the_dump_is_batched(
     *, folder: Path, rows: list[Any], size: int, mixed: bool
 ) -> None:
     text = (HEAD if mixed else METER_HEAD) + "".join(line(row, mixed=mixed) for row in rows)
-    batches = planned(written(folder, "any.csv", text), rows=size)
+    batches = checked(written(folder, "any.csv", text), rows=size)
 
     loose, bad_meters, bad_vehicles = 0, 0, 0
     meters: list[int] = []
@@ -163,15 +156,15 @@ def test_every_row_is_accounted_for_however_the_dump_is_batched(
     }
     assert sum(batch.unassigned for batch in batches) == loose
     assert sum(batch.rows for batch in batches) == len(rows)
-    assert arranged(batches, "meter") == meters
-    assert arranged(batches, "vehicle") == vehicles
+    assert valid(batches, "meter") == meters
+    assert valid(batches, "vehicle") == vehicles
     told = [number for batch in batches for number in batch.rejects["row_number"]]
     assert {*told, *meters, *vehicles} == set(range(1, len(rows) + 1))
     assert len(told) == loose + bad_meters + bad_vehicles
 
 
 def test_rows_that_are_none_belong_to_the_only_stream_of_a_dump(folder: Path) -> None:
-    (batch,) = planned(written(folder, "one.csv", f"{METER_HEAD}m1,1,230,{TS}\nm1,1\n,1,230,{TS}\n"))
+    (batch,) = checked(written(folder, "one.csv", f"{METER_HEAD}m1,1,230,{TS}\nm1,1\n,1,230,{TS}\n"))
     assert (batch.rows, batch.unassigned) == (3, 0)
     assert counts([batch]) == {"meter": (3, 2), "vehicle": (0, 0)}
     assert batch.rejects.select("row_number", "stream", "rule").sort("row_number").rows() == [
@@ -181,7 +174,7 @@ def test_rows_that_are_none_belong_to_the_only_stream_of_a_dump(folder: Path) ->
 
 
 def test_rows_that_are_none_belong_to_no_stream_of_a_mixed_dump(folder: Path) -> None:
-    (batch,) = planned(written(folder, "two.csv", f"{HEAD}m1,1,230,,,,,{TS}\nm1,1\n,1,230,,,,,{TS}\n"))
+    (batch,) = checked(written(folder, "two.csv", f"{HEAD}m1,1,230,,,,,{TS}\nm1,1\n,1,230,,,,,{TS}\n"))
     assert (batch.rows, batch.unassigned) == (3, 2)
     assert counts([batch]) == {"meter": (1, 0), "vehicle": (0, 0)}
     assert batch.rejects.select("row_number", "stream", "rule").sort("row_number").rows() == [
@@ -191,57 +184,43 @@ def test_rows_that_are_none_belong_to_no_stream_of_a_mixed_dump(folder: Path) ->
 
 
 def test_a_row_of_two_readings_may_lose_one_of_them(folder: Path) -> None:
-    (batch,) = planned(written(folder, "both.csv", f"{HEAD}m1,1,230,v1,150,1,20,{TS}\n"))
+    (batch,) = checked(written(folder, "both.csv", f"{HEAD}m1,1,230,v1,150,1,20,{TS}\n"))
     assert counts([batch]) == {"meter": (1, 0), "vehicle": (1, 1)}
     [(number, stream, rule, _, raw)] = batch.rejects.rows()
     assert (number, stream, rule) == (1, "vehicle", "soc:above_range")
     assert json.loads(raw)["meter_id"] == "m1"
 
 
-def test_days_and_span_are_those_of_the_valid_readings(folder: Path) -> None:
+def test_the_span_is_that_of_the_valid_readings(folder: Path) -> None:
     times = ["2026-02-02T00:30:00+01:00", "2026-01-31T12:00:00Z", "2026-01-31T23:59:59Z", "1999-01-01T00:00Z"]
-    rows = [f"m1,{energy},230,{ts}\n" for energy, ts in zip((1, 1, 1, 1), times, strict=True)]
-    path = written(folder, "days.csv", METER_HEAD + "".join(rows) + "m1,x,230,2026-03-01T00:00Z\n")
-    meter = planned(path)[0].streams["meter"]
+    rows = "".join(f"m1,1,230,{ts}\n" for ts in times)
+    (batch,) = checked(written(folder, "span.csv", f"{METER_HEAD}{rows}m1,x,230,2026-03-01T00:00Z\n"))
+    meter = batch.streams["meter"]
     assert (meter.read, meter.rejected) == (5, 2)
-    assert meter.days == (date(2026, 1, 31), date(2026, 2, 1))
     assert (meter.min_ts, meter.max_ts) == (NOON, datetime(2026, 2, 1, 23, 30, tzinfo=UTC))
 
 
-def test_without_a_valid_reading_there_is_no_span_and_no_newest(folder: Path) -> None:
-    meter = planned(written(folder, "none.csv", f"{METER_HEAD}m1,x,230,{TS}\n"))[0].streams["meter"]
-    assert (meter.read, meter.rejected, meter.days) == (1, 1, ())
-    assert (meter.min_ts, meter.max_ts, meter.newest) == (None, None, None)
+def test_without_a_valid_reading_there_is_no_span(folder: Path) -> None:
+    (batch,) = checked(written(folder, "none.csv", f"{METER_HEAD}m1,x,230,{TS}\n"))
+    meter = batch.streams["meter"]
+    assert (meter.read, meter.rejected, meter.min_ts, meter.max_ts) == (1, 1, None, None)
+    assert batch.valid["meter"].is_empty()
 
 
-def test_what_history_holds_decides_what_is_new(folder: Path) -> None:
-    later = datetime(2026, 1, 31, 12, 5, tzinfo=UTC)
-    known = marks(meter=[("m1", NOON, later)])
-    times = ["12:00", "12:03", "12:06", "11:59", "12:06"]
-    rows = "".join(f"m1,{at},230,2026-01-31T{time}Z\n" for at, time in enumerate(times, 1))
-    meter = planned(written(folder, "known.csv", METER_HEAD + rows), known)[0].streams["meter"]
-    done = meter.arranged
-    assert [part["row_number"].to_list() for part in (done.after, done.before, done.late)] == [
-        [3],
-        [4],
-        [1, 2, 5],
-    ]
-    assert meter.newest is not None
-    [(device, ts, energy, _, first)] = meter.newest.rows()
-    assert (device, ts.minute, energy, first.minute) == ("m1", 6, 3.0, 59)
+def test_a_header_without_rows_makes_no_batch(folder: Path) -> None:
+    assert checked(written(folder, "head.csv", METER_HEAD)) == []
 
 
-def test_a_batch_knows_what_the_batches_before_it_brought(folder: Path) -> None:
-    rows = "".join(f"m1,1,230,2026-01-31T12:{minute:02}Z\n" for minute in (1, 2, 3, 2))
-    first, second = planned(written(folder, "twice.csv", METER_HEAD + rows), rows=2)
-    assert first.streams["meter"].arranged.after.height == 2
-    assert second.streams["meter"].arranged.after["row_number"].to_list() == [3]
-    assert second.streams["meter"].arranged.late["row_number"].to_list() == [4]
+def test_a_reading_from_the_future_is_rejected(folder: Path) -> None:
+    rows = "".join(f"m1,1,230,{ts}\n" for ts in ("2026-06-01T00:00:00Z", "2026-06-01T00:00:01Z"))
+    (batch,) = checked(written(folder, "ahead.csv", METER_HEAD + rows))
+    assert batch.streams["meter"].max_ts == LATEST
+    assert batch.rejects["rule"].to_list() == ["ts:in_the_future"]
 
 
 def test_local_times_are_taken_in_the_zone_given(folder: Path) -> None:
     path = written(folder, "local.csv", f"{METER_HEAD}m1,1,230,2026-01-31T13:00:00\n")
-    (batch,) = planned(path, zone="Europe/Berlin")
+    (batch,) = checked(path, zone="Europe/Berlin")
     assert batch.naive_timestamps == 1
     assert batch.streams["meter"].min_ts == NOON
 
@@ -263,14 +242,14 @@ BEHIND = [f"m{number}" for number in range(10_001)]
 
 def test_a_stream_that_begins_late_in_a_json_dump_is_not_dropped(folder: Path) -> None:
     path = written(folder, "late.ndjson", records(*BEHIND, "v1", "v2"))
-    batches = planned(path, rows=4000)
+    batches = checked(path, rows=4000)
     assert counts(batches) == {"meter": (10_001, 0), "vehicle": (2, 0)}
     assert sum(batch.unassigned for batch in batches) == 0
 
 
 def test_a_late_key_without_an_id_begins_no_stream(folder: Path) -> None:
     path = written(folder, "late.ndjson", records(*BEHIND, "v-"))
-    batches = planned(path)
+    batches = checked(path)
     assert counts(batches) == {"meter": (10_001, 0), "vehicle": (0, 0)}
     assert sum(batch.unassigned for batch in batches) == 1
 
@@ -285,7 +264,7 @@ def test_a_moment_that_no_calendar_has_costs_its_row_only(folder: Path, stored: 
         "timestamp": pa.array([2**63 - 1, ticks]).cast(stored),
     }
     pq.write_table(pa.table(table), folder / "moments.parquet")
-    (batch,) = planned(folder / "moments.parquet")
+    (batch,) = checked(folder / "moments.parquet")
     assert batch.streams["meter"].min_ts == batch.streams["meter"].max_ts == NOON
     [(number, _, rule, detail, raw)] = batch.rejects.rows()
     assert (number, rule) == (1, "ts:not_a_timestamp")

@@ -41,11 +41,10 @@ class Source:
             return self._changed.wait_for(lambda: self.made >= count, PATIENCE)
 
 
-@pytest.mark.parametrize("depth", [1, 2, 7])
 @pytest.mark.parametrize("length", [0, 1, 2, 100])
-def test_items_come_in_order_and_none_is_lost(depth: int, length: int) -> None:
+def test_items_come_in_order_and_none_is_lost(length: int) -> None:
     source = Source(length)
-    assert list(prefetch(source.items(), depth)) == list(range(length))
+    assert list(prefetch(source.items())) == list(range(length))
     assert source.made == length
     assert source.closed.is_set()
 
@@ -63,15 +62,27 @@ def test_the_next_item_is_made_while_the_caller_works_on_this_one() -> None:
     assert len(source.makers) == 1
 
 
-@pytest.mark.parametrize("depth", [1, 2, 5])
-def test_no_more_is_made_ahead_than_asked_for(depth: int) -> None:
+def test_no_more_than_the_next_item_is_made() -> None:
     source = Source()
-    with closing(prefetch(source.items(), depth)) as ahead:
+    with closing(prefetch(source.items())) as ahead:
         for taken in range(1, 20):
             assert next(ahead) == taken - 1
-            assert source.wait_until_made(taken + depth + 1)
-            assert source.made == taken + depth + 1
-    assert source.made == 19 + depth + 1
+            assert source.wait_until_made(taken + 1)
+            assert source.made == taken + 1
+    assert source.made == 20
+
+
+def test_what_is_under_way_is_told_when_nothing_more_is_wanted() -> None:
+    told = threading.Event()
+
+    def endless() -> Iterator[int]:
+        yield 0
+        assert told.wait(PATIENCE)
+        yield 1
+
+    with closing(prefetch(endless(), told.set)) as ahead:
+        assert next(ahead) == 0
+    assert told.is_set()
 
 
 def test_nothing_is_made_before_it_is_asked_for() -> None:
@@ -102,13 +113,12 @@ def test_an_error_that_nobody_waits_for_is_dropped_with_the_rest() -> None:
         assert next(ahead) == 0
 
 
-@pytest.mark.parametrize("depth", [1, 3])
-def test_the_source_is_closed_when_the_caller_stops_early(depth: int) -> None:
+def test_the_source_is_closed_when_the_caller_stops_early() -> None:
     source = Source()
     items = source.items()
-    with closing(prefetch(items, depth)) as ahead:
+    with closing(prefetch(items)) as ahead:
         assert next(ahead) == 0
-        assert source.wait_until_made(depth + 2)
+        assert source.wait_until_made(2)
         assert not source.closed.is_set()
     assert source.closed.is_set()
     assert list(items) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from energy_etl.frames import arrange
-from energy_etl.frames.arrange import Arranged, Watermarks, newest
+from energy_etl.frames.arrange import Arranged, Watermarks, merge_newest, newest, runs
 from energy_etl.streams import METER, VEHICLE, Stream
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ def test_what_lies_outside_history_is_new_and_what_lies_within_is_late() -> None
     assert numbers(done) == ([5], [1], [2, 3, 4])
 
 
-def test_the_first_of_equal_readings_counts_and_the_others_are_late() -> None:
+def test_of_equal_readings_the_first_that_came_counts_and_the_others_are_late() -> None:
     marks = Watermarks(METER, known({"b": (10, 20)}))
     same = [(7, "a", 5), (3, "a", 5), (5, "a", 5), (8, "b", 9), (6, "b", 9), (4, "b", 20), (2, "b", 20)]
     done = marks.arrange(batch(same))
-    assert numbers(done) == ([3], [6], [5, 7, 8, 2, 4])
+    assert numbers(done) == ([7], [8], [3, 5, 6, 4, 2])
 
 
 def test_a_batch_is_history_for_the_next() -> None:
@@ -94,6 +94,7 @@ def test_an_empty_batch_changes_nothing() -> None:
 def test_the_parts_keep_what_was_read() -> None:
     marks = Watermarks(VEHICLE, known({"a": (10, 20)}, VEHICLE))
     valid = batch([(1, "a", 15), (2, "a", 30), (3, "a", 1), (4, "A", 15)], VEHICLE)
+    valid = valid.with_columns(load_id=pl.Series([7, 7, 8, 9], dtype=pl.Int32))
     done = marks.arrange(valid)
     assert_frame_equal(pl.concat([done.after, done.before, done.late]).sort("row_number"), valid)
 
@@ -127,7 +128,7 @@ class Model:
         before: Part = []
         late: Part = []
         met = set()
-        for row in sorted(readings):
+        for row in readings:
             _, device, ts = row
             first, last = self.spans.get(device, (None, None))
             if (device, ts) in met:
@@ -165,10 +166,12 @@ def ordered(readings: list[tuple[str, int]], order: str) -> list[tuple[str, int]
     stored=READINGS,
     batches=st.lists(st.tuples(READINGS, ORDERS), max_size=6),
     scale=SCALES,
+    step=st.sampled_from([1, -1]),
 )
 def test_new_readings_are_new_and_no_reading_is_lost(
-    stored: list[tuple[str, int]], batches: list[tuple[list[tuple[str, int]], str]], scale: int
+    stored: list[tuple[str, int]], batches: list[tuple[list[tuple[str, int]], str]], scale: int, step: int
 ) -> None:
+    """Rows of several dumps are not in the order of their numbers: with -1 they come the other way round."""
     model = Model()
     for device, tick in stored:
         model.add(device, tick * scale)
@@ -176,7 +179,8 @@ def test_new_readings_are_new_and_no_reading_is_lost(
     number = 0
     for drawn, order in batches:
         readings = [
-            (at, device, tick * scale) for at, (device, tick) in enumerate(ordered(drawn, order), number + 1)
+            (step * at, device, tick * scale)
+            for at, (device, tick) in enumerate(ordered(drawn, order), number + 1)
         ]
         number += len(readings)
         history = set(model.history)
@@ -185,42 +189,87 @@ def test_new_readings_are_new_and_no_reading_is_lost(
         found = parts(marks.arrange(batch(readings)))
 
         after, before, late = found
-        assert sorted(after + before + late) == readings
+        assert sorted(after + before + late) == sorted(readings)
         new = [(device, ts) for _, device, ts in after + before]
         assert len(set(new)) == len(new)
         assert not history & set(new)
         assert tuple(sorted(part) for part in found) == tuple(sorted(part) for part in expected)
         for part in found:
-            keys = [(device, ts, at) for at, device, ts in part]
+            keys = [(device, ts, step * at) for at, device, ts in part]
             assert all(one < other for one, other in pairwise(keys))
 
 
+def test_runs_begin_and_end_where_the_device_changes() -> None:
+    starts, ends = runs(pl.Series(["a", "a", "b", "c", "c", "c"]))
+    assert (starts.to_list(), ends.to_list()) == ([0, 2, 3], [1, 2, 5])
+    starts, ends = runs(pl.Series([], dtype=pl.String))
+    assert (starts.to_list(), ends.to_list()) == ([], [])
+
+
+@given(st.lists(st.integers(1, 4), max_size=8))
+def test_runs_cover_every_row_once(lengths: list[int]) -> None:
+    device = [name for at, length in enumerate(lengths) for name in [str(at % 10)] * length]
+    starts, ends = runs(pl.Series(device, dtype=pl.String))
+    covered = [range(start, end + 1) for start, end in zip(starts, ends, strict=True)]
+    assert [len(run) for run in covered] == lengths
+    assert [row for run in covered for row in run] == list(range(len(device)))
+
+
+TICKED = pl.col("ts", "first_ts").to_physical()
+DISTINCT = st.lists(st.tuples(st.sampled_from(DEVICES), TICKS), unique=True, max_size=20)
+
+
+def loaded(readings: Sequence[Reading]) -> pl.DataFrame:
+    """Sorted as the server takes them, without row numbers and with the load of each."""
+    found = batch(sorted(readings, key=lambda reading: reading[1:]))
+    return found.select(*METER.columns, load_id=pl.col("row_number").cast(pl.Int32) % 3)
+
+
 @settings(max_examples=200, deadline=None)
-@given(READINGS, st.integers(1, 4))
+@given(st.data(), DISTINCT)
 def test_the_newest_reading_does_not_depend_on_how_the_readings_are_cut(
-    drawn: list[tuple[str, int]], pieces: int
+    data: st.DataObject, drawn: list[tuple[str, int]]
 ) -> None:
-    readings = [(number, device, tick) for number, (device, tick) in enumerate(dict.fromkeys(drawn), 1)]
-    folded: dict[str, tuple[int, int, float, int]] = {}
+    readings = [(number, device, tick) for number, (device, tick) in enumerate(drawn, 1)]
+    folded: dict[str, tuple[int, float, float, int, int]] = {}
     for number, device, ts in readings:
-        last, _, _, first = folded.get(device, (ts, number, 0.0, ts))
-        if ts >= last:
-            folded[device] = ts, number, number + 0.1, min(first, ts)
-        else:
-            folded[device] = (*folded[device][:3], min(first, ts))
-    frame = batch(readings).drop("row_number")
+        _, _, _, _, first = folded.get(device, (0, 0, 0, 0, ts))
+        mine = ts, float(number), number + 0.1, number % 3
+        newer = device not in folded or ts >= folded[device][0]
+        folded[device] = (*(mine if newer else folded[device][:4]), min(first, ts))
 
-    whole = newest(METER, frame)
-    merged = pl.concat(newest(METER, frame[at::pieces]) for at in range(pieces))
+    whole = newest(METER, loaded(readings))
 
-    ticks = pl.col("ts", "first_ts").to_physical()
-    assert whole.columns == ["meter_id", "ts", "kwh_consumed_ac", "voltage", "first_ts"]
-    assert whole.with_columns(ticks).rows() == [(device, *folded[device]) for device in sorted(folded)]
-    assert_frame_equal(newest(METER, merged), whole)
+    assert whole.columns == ["meter_id", "ts", "kwh_consumed_ac", "voltage", "load_id", "first_ts"]
+    assert whole.with_columns(TICKED).rows() == [(device, *folded[device]) for device in sorted(folded)]
+    piece_of = data.draw(st.lists(st.integers(0, 3), min_size=len(readings), max_size=len(readings)))
+    cut: list[Part] = [[], [], [], []]
+    for reading, piece in zip(readings, piece_of, strict=True):
+        cut[piece].append(reading)
+    parts = [newest(METER, loaded(piece)) for piece in cut]
+    assert_frame_equal(merge_newest(METER, parts), whole)
+    one_by_one = parts[0]
+    for part in parts[1:]:
+        one_by_one = merge_newest(METER, [one_by_one, part])
+    assert_frame_equal(one_by_one, whole)
 
 
 def test_the_newest_reading_carries_its_own_values() -> None:
-    found = newest(VEHICLE, batch([(1, "v", 10), (2, "v", 30), (3, "v", 20), (4, "u", 5)], VEHICLE))
-    ticks = pl.col("ts", "first_ts").to_physical()
-    assert found.with_columns(ticks).rows() == [("u", 5, 4.0, 4.1, 4.2, 5), ("v", 30, 2.0, 2.1, 2.2, 10)]
+    found = newest(VEHICLE, batch([(4, "u", 5), (1, "v", 10), (3, "v", 20), (2, "v", 30)], VEHICLE))
+    assert found.with_columns(TICKED).rows() == [
+        (4, "u", 5, 4.0, 4.1, 4.2, 5),
+        (2, "v", 30, 2.0, 2.1, 2.2, 10),
+    ]
     assert newest(VEHICLE, batch([], VEHICLE)).is_empty()
+
+
+def test_merging_takes_the_newest_values_and_the_oldest_moment() -> None:
+    earlier = newest(VEHICLE, batch([(1, "v", 10), (2, "v", 20), (3, "w", 7)], VEHICLE))
+    later = newest(VEHICLE, batch([(4, "u", 5), (5, "v", 40)], VEHICLE))
+    for parts in ([earlier, later], [later, earlier]):
+        assert merge_newest(VEHICLE, parts).with_columns(TICKED).rows() == [
+            (4, "u", 5, 4.0, 4.1, 4.2, 5),
+            (5, "v", 40, 5.0, 5.1, 5.2, 10),
+            (3, "w", 7, 3.0, 3.1, 3.2, 7),
+        ]
+    assert_frame_equal(merge_newest(VEHICLE, [earlier]), earlier)

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import struct
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import pytest
@@ -10,68 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy_etl.frames.copy_binary import encode
+from tests import copy_stream
+from tests.copy_stream import EPOCH_2000, MOMENT, SIGNATURE
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-SIGNATURE = b"PGCOPY\n\xff\r\n\x00"
-MOMENT = pl.Datetime("us", "UTC")
 TYPES = {"id": pl.String(), "x": pl.Float64(), "load_id": pl.Int32(), "row_number": pl.Int64(), "ts": MOMENT}
-EPOCH_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-def moment(field: bytes) -> datetime:
-    """timestamptz: microseconds since 2000."""
-    return EPOCH_2000 + timedelta(microseconds=struct.unpack("!q", field)[0])
-
-
-READ: dict[pl.DataType, Callable[[bytes], object]] = {
-    pl.String(): bytes.decode,
-    pl.Float64(): lambda field: struct.unpack("!d", field)[0],
-    pl.Int32(): lambda field: struct.unpack("!i", field)[0],
-    pl.Int64(): lambda field: struct.unpack("!q", field)[0],
-    MOMENT: moment,
-}
-
-
-class Decoder:
-    """PostgreSQL's binary COPY format, as its documentation of COPY describes it."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, size: int) -> bytes:
-        taken = self.data[self.at : self.at + size]
-        assert len(taken) == size, "the stream ends in the middle"
-        self.at += size
-        return taken
-
-    def integer(self, code: str) -> int:
-        return int(struct.unpack(f"!{code}", self.take(struct.calcsize(f"!{code}")))[0])
-
-    def rows(self, readers: list[Callable[[bytes], object]]) -> list[tuple[object, ...]]:
-        assert self.take(len(SIGNATURE)) == SIGNATURE
-        assert self.integer("I") == 0, "flags"
-        self.take(self.integer("I"))
-        found = []
-        while (fields := self.integer("h")) != -1:
-            assert fields == len(readers)
-            found.append(tuple(self.field(read) for read in readers))
-        assert self.at == len(self.data), "something follows the trailer"
-        return found
-
-    def field(self, read: Callable[[bytes], object]) -> object:
-        size = self.integer("i")
-        if size == -1:
-            return None
-        assert size >= 0
-        return read(self.take(size))
-
-
-def decoded(frame: pl.DataFrame) -> list[tuple[object, ...]]:
-    return Decoder(b"".join(encode(frame))).rows([READ[dtype] for dtype in frame.dtypes])
+def decoded(frame: pl.DataFrame) -> list[tuple[Any, ...]]:
+    encoded = encode(frame)
+    rows = copy_stream.decoded(encoded.pieces, frame.dtypes)
+    assert len(rows) == encoded.rows == frame.height
+    return rows
 
 
 def exactly(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -96,7 +45,9 @@ def framed(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
 
 def test_a_known_stream_byte_by_byte() -> None:
     frame = pl.DataFrame({"id": ["é", None], "ts": pl.Series([EPOCH_2000 + MICROSECOND, None], dtype=MOMENT)})
-    assert b"".join(encode(frame)) == (
+    encoded = encode(frame)
+    assert encoded.rows == 2
+    assert b"".join(encoded.pieces) == (
         SIGNATURE
         + bytes(8)
         + b"\x00\x02\x00\x00\x00\x02\xc3\xa9\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x01"
@@ -116,7 +67,9 @@ def test_a_column_of_nulls_keeps_its_length(name: str) -> None:
 
 
 def test_no_rows_are_a_header_and_a_trailer() -> None:
-    assert b"".join(encode(framed([]))) == SIGNATURE + bytes(8) + b"\xff\xff"
+    encoded = encode(framed([]))
+    assert encoded.rows == 0
+    assert b"".join(encoded.pieces) == SIGNATURE + bytes(8) + b"\xff\xff"
 
 
 def test_a_part_of_a_frame_is_only_that_part() -> None:
@@ -149,9 +102,10 @@ def test_more_rows_than_are_encoded_at_a_time_come_in_order(height: int) -> None
 
 def test_a_long_frame_comes_in_pieces() -> None:
     frame = pl.select(row_number=pl.int_range(700_000, dtype=pl.Int64))
-    pieces = list(encode(frame))
-    assert max(map(len, pieces)) < 8 << 20
-    assert sum(map(len, pieces)) == len(SIGNATURE) + 8 + 700_000 * (2 + 4 + 8) + 2
+    encoded = encode(frame)
+    assert encoded.rows == 700_000
+    assert max(map(len, encoded.pieces)) < 8 << 20
+    assert sum(map(len, encoded.pieces)) == len(SIGNATURE) + 8 + 700_000 * (2 + 4 + 8) + 2
 
 
 CELLS: dict[str, st.SearchStrategy[Any]] = {

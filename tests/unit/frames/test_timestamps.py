@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy_etl.frames.timestamps import as_text, is_zone, parse
+from energy_etl.frames.timestamps import as_text, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -307,11 +307,3 @@ def test_what_is_less_than_a_moment_is_refused(dtype: PolarsDataType, value: obj
 )
 def test_any_value_has_a_text(values: pl.Series, texts: list[str | None]) -> None:
     assert as_text(values).to_list() == texts
-
-
-@pytest.mark.parametrize(
-    ("name", "known"),
-    [("UTC", True), ("Europe/Berlin", True), ("+01:00", True), ("Mars/Base", False), ("", False)],
-)
-def test_zones_are_known_by_name(name: str, *, known: bool) -> None:
-    assert is_zone(name) is known

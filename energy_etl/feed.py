@@ -1,0 +1,160 @@
+"""Dumps → batches that are ready for the database, made in a thread while the server works on earlier ones.
+
+Rows are read in small pieces and gathered into batches as large as the server likes them, over the borders of
+small dumps: a transaction and a COPY for each of a hundred small files would take longer than their readings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from energy_etl.dump import RejectLimitError
+from energy_etl.errors import InputError
+from energy_etl.frames.rejects import count_by_rule
+from energy_etl.outcome import Status
+from energy_etl.plan import StreamBatch, check, ready
+from energy_etl.sources.fingerprint import verify_unchanged
+from energy_etl.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from datetime import datetime
+
+    from energy_etl.dump import Dump
+    from energy_etl.frames.arrange import Watermarks
+    from energy_etl.options import LoadOptions
+    from energy_etl.plan import Checked
+
+READ_ROWS = 250_000
+"""Rows read at a time. More gains little, and memory grows with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A dump that is not loaded, while others of the same transaction are."""
+
+    dump: Dump
+    error: InputError
+    rejects: pl.DataFrame | None = None
+    """Where too many of them are the reason."""
+
+
+@dataclass(slots=True)
+class Fed:
+    """What the database gets at a time."""
+
+    checked: list[tuple[Dump, Checked]] = field(default_factory=list)
+    """In the order of dumps and rows."""
+    refused: list[Refused] = field(default_factory=list)
+    too_large: list[Dump] = field(default_factory=list)
+    """Looked small and are not: for a transaction of their own."""
+    streams: dict[str, StreamBatch] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return sum(checked.rows for _, checked in self.checked)
+
+
+class Feed:
+    """Reads dumps for one transaction.
+
+    Args:
+        dumps: Claimed. Several are small ones: each is read wholly before any of it is passed on, so that it
+            can still be refused by itself.
+        marks: Stream name → what history holds, of every stream the dumps can carry.
+        options: How to load.
+        latest: The latest believable timestamp.
+        batch_rows: Rows gathered into a batch.
+        summed: Make checksums of the new readings.
+    """
+
+    def __init__(
+        self,
+        dumps: Sequence[Dump],
+        marks: dict[str, Watermarks],
+        options: LoadOptions,
+        *,
+        latest: datetime,
+        batch_rows: int,
+        summed: bool,
+    ) -> None:
+        self._dumps = dumps
+        self._marks = marks
+        self._options = options
+        self._latest = latest
+        self._batch_rows = batch_rows
+        self._summed = summed
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Read no further; for another thread to say."""
+        self._stopped = True
+
+    def __iter__(self) -> Iterator[Fed]:
+        """Batch by batch.
+
+        Raises:
+            InputError: The only dump is unusable.
+        """
+        fed, target = Fed(), min(READ_ROWS, self._batch_rows)
+        for dump in self._dumps:
+            for checked in self._checked(dump, fed):
+                if self._stopped:
+                    return
+                fed.checked.append((dump, checked))
+                if fed.rows >= target:
+                    yield self._ready(fed)
+                    # The first batch is small: the server should not wait long for it.
+                    fed, target = Fed(), self._batch_rows
+        yield self._ready(fed)
+
+    def _checked(self, dump: Dump, fed: Fed) -> Iterator[Checked]:
+        if len(self._dumps) == 1:
+            yield from self._read(dump)
+            verify_unchanged(dump.source, dump.taken)
+            return
+        pieces = self._read(dump)
+        try:
+            first = next(pieces, None)
+            if next(pieces, None) is not None:
+                fed.too_large.append(dump)
+                return
+            verify_unchanged(dump.source, dump.taken)
+        except InputError as error:
+            fed.refused.append(Refused(dump, error))
+            return
+        finally:
+            pieces.close()
+        if first is None:
+            return
+        limit = self._options.max_rejects
+        if not limit.exceeded(first.rejected, first.read):
+            yield first
+            return
+        dump.add(first)
+        result = dump.result(Status.FAILED, count_by_rule(first.rejects), self._options.timezone)
+        fed.refused.append(Refused(dump, RejectLimitError(result, limit), first.rejects))
+
+    def _read(self, dump: Dump) -> Generator[Checked]:
+        rows = min(READ_ROWS, self._batch_rows)
+        return check(dump.reader, zone=self._options.timezone, latest=self._latest, rows=rows)
+
+    def _ready(self, fed: Fed) -> Fed:
+        for stream in STREAMS:
+            parts = [
+                _labelled(dump, checked.valid.pop(stream.name))
+                for dump, checked in fed.checked
+                if stream.name in checked.valid
+            ]
+            readings = pl.concat(parts) if parts else None
+            if readings is not None and not readings.is_empty():
+                marks = self._marks[stream.name]
+                fed.streams[stream.name] = ready(stream, readings, marks, summed=self._summed)
+        return fed
+
+
+def _labelled(dump: Dump, readings: pl.DataFrame) -> pl.DataFrame:
+    return readings.with_columns(pl.lit(dump.load_id, pl.Int32).alias("load_id"))
