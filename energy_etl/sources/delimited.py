@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 """What is parsed at once, and the longest row that is certain to be read. Arrow reads 32 blocks ahead."""
 
-BATCH_BYTES = 64 << 20
+BATCH_BYTES = 32 << 20
 """Text in one batch; a batch of long rows has fewer of them."""
 
 HOPELESS_ROWS = 10_000

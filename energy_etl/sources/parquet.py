@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from energy_etl.sources.source import SourceFile
 
-BATCH_BYTES = 64 << 20
+BATCH_BYTES = 32 << 20
 """Unpacked size of one batch; a batch of wide rows has fewer of them."""
 
 TEXT_BYTES = 1 << 20
