@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import dataframely as dy
@@ -31,6 +32,35 @@ TEMP_RANGE_C = (-50.0, 150.0)
 ID_MAX_CHARACTERS = 128
 ID_PATTERN = r"^[^\p{Cc}\p{Zl}\p{Zp}]*$"
 """No control characters or line separators: an id is shown on terminals and written into text files."""
+
+
+class EnergyKind(StrEnum):
+    """What the energy column of a dump carries."""
+
+    INTERVAL = "interval"
+    """Energy of the interval that ends at the timestamp, kWh: what history holds."""
+    REGISTER = "register"
+    """A counter that only grows, kWh, until it rolls over or the meter is replaced."""
+    SESSION = "session"
+    """A counter that starts over at every plug-in, kWh."""
+    POWER = "power"
+    """Power, kW: to be integrated over time."""
+
+
+DEFAULT_MAX_KW = 500.0
+"""The most power a device is believed to draw or deliver: the largest charge points."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyRule:
+    """How the energy column of a device is to be understood."""
+
+    kind: EnergyKind = EnergyKind.INTERVAL
+    max_kw: float = DEFAULT_MAX_KW
+    """Ceiling of the device's power: what exceeds it is no energy."""
+    dial_kwh: float | None = None
+    """Where a register starts over from zero (99,999.9 counts to 100,000.0); None: it never does."""
+
 
 SOURCE_COLUMNS = {
     "meter_id": "meterId",
