@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ class Dump:
     entry: Entry
     rejects_part: Path | None = None
     """Where its rejects are written to as well, as CSV rows."""
+    met_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """Stays the same over several tries, so that a failure is noted once."""
     load_id: int = 0
     """0 until it is claimed; in a dry run, that of no load."""
     rows: int = 0

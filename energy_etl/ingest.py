@@ -7,8 +7,9 @@ something to load: a cron job that finds nothing new ends in a moment.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from energy_etl.db import ledger, schema
@@ -145,11 +146,17 @@ class _Run:
         self._options = options
         self._observer = observer
         self._rejects_part = rejects_part
+        self._rehearsed: set[str] = set()
+        """Content that a dry run has been through: the ledger does not know it."""
 
     def prepare(self, file: FoundFile) -> Dump | LoadResult:
         """A dump to load, or the result for one that is unusable or loaded already."""
         try:
             source = recognise(file.path, file.name)
+        except InputError as error:
+            self._note_unrecognised(file, error)
+            return _failed(file.name, error)
+        try:
             taken = fingerprint(source)
         except InputError as error:
             return _failed(file.name, error)
@@ -163,6 +170,16 @@ class _Run:
         part = self._rejects_part(file.name) if self._rejects_part else None
         return Dump(source, taken, entry, part)
 
+    def _note_unrecognised(self, file: FoundFile, error: InputError) -> None:
+        """Put a file of no known kind into the ledger, if its content can be told from others'."""
+        if self._options.dry_run:
+            return
+        with suppress(InputError), wrap_errors():
+            taken = fingerprint(file)
+            entry = Entry(file.name, taken.sha256, taken.bytes, "unknown")
+            conn, recorded = self._sessions.kept(), self._options.recorded()
+            ledger.record_failure(conn, entry, datetime.now(UTC), recorded, {}, error.message)
+
     def load(self, gathered: Gathered) -> Iterator[LoadResult]:
         """Load what was gathered, and give the results in order.
 
@@ -174,6 +191,11 @@ class _Run:
         waiting = [gathered.dumps] if gathered.dumps else []
         while waiting:
             dumps = waiting.pop(0)
+            again = {dump for dump in dumps if dump.entry.sha256 in self._rehearsed}
+            results |= {dump: already_loaded(dump.entry, None, None) for dump in again}
+            dumps = [dump for dump in dumps if dump not in again]
+            if not dumps:
+                continue
             try:
                 done, too_large = self._load_together(dumps)
                 results |= done
@@ -182,6 +204,7 @@ class _Run:
                 results |= {dump: _failed(dump.source.name, error) for dump in dumps}
                 stopped = error
                 break
+        self._rehearsed |= {result.sha256 for result in results.values() if result.status is Status.DRY_RUN}
         for slot in gathered.slots:
             if isinstance(slot, LoadResult):
                 yield slot

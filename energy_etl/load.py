@@ -16,7 +16,6 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from energy_etl.db import ledger
@@ -34,6 +33,10 @@ if TYPE_CHECKING:
     from energy_etl.db.session import Sessions
     from energy_etl.feed import Fed, Refused
     from energy_etl.options import LoadOptions
+
+
+BEFORE_DRY_IDS = -(2**31)
+"""Loads of a dry run are numbered from here, in their order: no load of the ledger has such a number."""
 
 
 class LoadObserver(Protocol):
@@ -96,7 +99,6 @@ class _Job:
         self._conn = conn
         self._options = options
         self._observer = observer
-        self._started_at = datetime.now(UTC)
         self._loaded = Loaded()
 
     def run(self, dumps: Sequence[Dump]) -> Loaded:
@@ -127,7 +129,7 @@ class _Job:
 
     def _claim(self, dump: Dump, number: int) -> bool:
         if self._options.dry_run:
-            dump.load_id = number
+            dump.load_id = BEFORE_DRY_IDS + number
             return True
         recorded = self._options.recorded()
         load_id = ledger.claim(self._conn, dump.entry, recorded, self._options.lock_wait)
@@ -177,7 +179,7 @@ class _Job:
         if not self._options.dry_run:
             counts = {name: one.recorded() for name, one in result.streams.items()}
             recorded = self._options.recorded()
-            ledger.record_failure(self._conn, dump.entry, self._started_at, recorded, counts, error.message)
+            ledger.record_failure(self._conn, dump.entry, dump.met_at, recorded, counts, error.message)
 
 
 def _export(refused: Refused) -> None:

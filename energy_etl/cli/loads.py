@@ -16,6 +16,10 @@ TABLE_ROWS = 50
 app = typer.Typer(invoke_without_command=True)
 
 Output = Annotated[Format, typer.Option("--format", help="Of the result.", case_sensitive=False)]
+OwnOutput = Annotated[
+    Format | None,
+    typer.Option("--format", help="Of the result. [default: that of `loads`, table]", case_sensitive=False),
+]
 
 
 @app.callback()
@@ -41,6 +45,9 @@ def loads(
     For each load: rows read = loaded + duplicate + conflicting + rejected.
     """
     if ctx.invoked_subcommand:
+        source = ctx.get_parameter_source("limit")
+        if source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"--limit is of the list, not of {ctx.invoked_subcommand}", hint="leave it out")
         return
     from energy_etl.db.ledger_view import newest_loads
     from energy_etl.present.cells import things
@@ -62,7 +69,7 @@ def show(
     ctx: typer.Context,
     load_id: Annotated[int, typer.Argument(metavar="N", help="Number of the load.")],
     *,
-    output: Output = Format.TABLE,
+    output: OwnOutput = None,
 ) -> None:
     """Show one load: its counts per stream, its rejects by rule, and the first 20 rejected rows.
 
@@ -81,4 +88,5 @@ def show(
         detail = load_detail(conn, load_id)
     if detail is None:
         raise UsageError(f"there is no load {load_id}", hint="`energy-etl loads` lists those there are")
-    write_load(detail, output)
+    above = ctx.parent.params["output"] if ctx.parent else Format.TABLE
+    write_load(detail, output or above)

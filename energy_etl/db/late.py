@@ -52,6 +52,7 @@ class LateReadings:
         self._conn = conn
         self._stream = stream
         self._names = names(stream, dry_run=dry_run)
+        self._restate = "count_restated" if dry_run else "restate"
         # In a dry run there is no index to ask by.
         self._known = None if dry_run else known
         self._sent: Counts = Counter()
@@ -102,7 +103,7 @@ class LateReadings:
         new = any(count for _, _, count in compared)
         loaded = self._counts("insert", bounds) if new else Counter()
         conflicting = self._counts("report_restated" if replace else "report_conflicts", bounds)
-        replaced = self._counts("restate", bounds) if replace and conflicting else Counter()
+        replaced = self._counts(self._restate, bounds) if replace and conflicting else Counter()
         duplicate = self._duplicate + (self._sent - loaded - conflicting)
         return Outcome(loaded, duplicate, conflicting, replaced)
 

@@ -76,7 +76,16 @@ def record_failure(
     counts: Mapping[str, Any],
     error: str,
 ) -> None:
-    """Note a dump that was refused, for whoever looks at `loads` in the morning."""
+    """Note a dump that was refused, for whoever looks at `loads` in the morning.
+
+    Args:
+        conn: In autocommit, or in the transaction of other dumps.
+        entry: Which.
+        started_at: When the run met it: what is noted of it again, as its load is tried again, is the same.
+        options: How it was to be loaded.
+        counts: By stream, as far as it was read.
+        error: Why.
+    """
     values = {
         **asdict(entry),
         "started_at": started_at,

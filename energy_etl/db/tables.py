@@ -40,6 +40,8 @@ def names(stream: Stream, *, dry_run: bool = False) -> dict[str, sql.Composable]
         "assignments": each("{m} = l.{m}"),
         "excluded_assignments": each("{m} = EXCLUDED.{m}"),
         "restated_assignments": each("{m} = h.{m}"),
+        # Loads of a dry run have no number that anybody could look up.
+        "stored_by": sql.SQL("CASE WHEN h.load_id > 0 THEN 'load ' || h.load_id ELSE 'this dry run' END"),
         "stored_values": each("{name} || ' ' || coalesce(h.{m}::text, 'null')"),
         "hash": _hash(measures),
     }

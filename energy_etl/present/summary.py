@@ -63,7 +63,7 @@ def _columns(results: Iterable[LoadResult]) -> list[Column]:
 def _rows(results: Iterable[LoadResult], columns: Sequence[Column]) -> Iterable[list[Any]]:
     for result in results:
         status = f"load {result.load_id}" if result.status is Status.LOADED else str(result.status)
-        if result.status is Status.ALREADY_LOADED:
+        if result.status is Status.ALREADY_LOADED and result.load_id:
             status = f"{result.status}: load {result.load_id}"
         if not result.streams:
             yield [result.source, status, None, *(None for _ in columns[3:])]

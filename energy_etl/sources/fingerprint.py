@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from energy_etl.sources.discover import FoundFile
     from energy_etl.sources.source import SourceFile
 
 BUFFER_BYTES = 1 << 20
@@ -31,7 +32,7 @@ class Fingerprint:
     inode: int
 
 
-def fingerprint(source: SourceFile, progress: Callable[[int], None] | None = None) -> Fingerprint:
+def fingerprint(source: SourceFile | FoundFile, progress: Callable[[int], None] | None = None) -> Fingerprint:
     """Hash a dump.
 
     Args:
@@ -78,7 +79,7 @@ def _state(status: os.stat_result) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _changed(source: SourceFile) -> InputError:
+def _changed(source: SourceFile | FoundFile) -> InputError:
     return InputError(
         source.name, "changed while it was read", hint="load it again when its writer has finished"
     )

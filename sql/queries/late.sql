@@ -38,7 +38,7 @@ SELECT load_id, count(*) FROM inserted GROUP BY load_id;
 WITH reported AS (
     INSERT INTO {reject} (load_id, stream, row_number, rule, detail, raw)
     SELECT l.load_id, %(stream)s, l.row_number, 'reading:conflicting',
-           concat_ws(', ', 'load ' || h.load_id || ' stored other values, which were kept', {stored_values}),
+           concat_ws(', ', {stored_by} || ' stored other values, which were kept', {stored_values}),
            to_jsonb(l) - 'load_id' - 'row_number'
     FROM {late} l JOIN {stored} h
       ON h.{device} = l.{device} AND h.ts = l.ts AND h.ts BETWEEN %(oldest)s AND %(newest)s
@@ -52,10 +52,10 @@ SELECT load_id, count(*) FROM reported GROUP BY load_id;
 WITH reported AS (
     INSERT INTO {reject} (load_id, stream, row_number, rule, detail, raw)
     SELECT load_id, %(stream)s, row_number, 'reading:restated',
-           concat_ws(', ', 'load ' || stored_by || ' stored other values, which were replaced', stored_values),
+           concat_ws(', ', stored_by || ' stored other values, which were replaced', stored_values),
            raw
     FROM (
-        SELECT l.load_id, l.row_number, h.load_id AS stored_by, concat_ws(', ', {stored_values}) AS stored_values,
+        SELECT l.load_id, l.row_number, {stored_by} AS stored_by, concat_ws(', ', {stored_values}) AS stored_values,
                to_jsonb(l) - 'load_id' - 'row_number' AS raw,
                CASE WHEN lag(l.row_number) OVER reading IS NULL THEN {same} ELSE {same_as_previous} END AS same
         FROM {late} l JOIN {stored} h
@@ -75,3 +75,11 @@ WITH restated AS (
     RETURNING l.load_id
 )
 SELECT load_id, count(*) FROM restated GROUP BY load_id;
+
+-- name: count_restated
+-- What restate would do, in a dry run.
+SELECT l.load_id, count(*)
+FROM (SELECT DISTINCT ON ({device}, ts) * FROM {late} ORDER BY {device}, ts, load_id DESC, row_number DESC) l
+JOIN {stored} h ON h.{device} = l.{device} AND h.ts = l.ts AND h.ts BETWEEN %(oldest)s AND %(newest)s
+WHERE NOT ({same})
+GROUP BY l.load_id;

@@ -16,6 +16,11 @@ WHERE load_id = %(load_id)s;
 DELETE FROM load WHERE load_id = %s;
 
 -- name: record_failure
+-- Once, however often its load is tried again.
 INSERT INTO load (source, sha256, bytes, format, status, started_at, finished_at, counts, options, error, version)
-VALUES (%(source)s, %(sha256)s, %(bytes)s, %(format)s, 'failed', %(started_at)s, clock_timestamp(), %(counts)s,
-        %(options)s, %(error)s, %(version)s);
+SELECT %(source)s, %(sha256)s, %(bytes)s, %(format)s, 'failed', %(started_at)s, clock_timestamp(), %(counts)s,
+       %(options)s, %(error)s, %(version)s
+WHERE NOT EXISTS (
+    SELECT FROM load
+    WHERE status = 'failed' AND source = %(source)s AND sha256 = %(sha256)s AND started_at = %(started_at)s
+);

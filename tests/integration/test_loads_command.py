@@ -175,6 +175,25 @@ def test_a_load_as_csv_has_its_counts_per_stream(run: Run, tmp_path: Path) -> No
     ]
 
 
+@pytest.mark.parametrize("args", [("--format", "json", "show", "1"), ("show", "1", "--format", "json")])
+def test_the_format_may_stand_before_show_too(run: Run, tmp_path: Path, args: tuple[str, ...]) -> None:
+    ingest(run, tmp_path, "good.csv", GOOD)
+    assert json.loads(run("loads", *args).stdout)["loadId"] == 1
+
+
+def test_the_format_that_stands_nearer_counts(run: Run, tmp_path: Path) -> None:
+    ingest(run, tmp_path, "good.csv", GOOD)
+    done = run("loads", "--format", "json", "show", "1", "--format", "csv")
+    assert done.stdout.startswith("stream,read,")
+
+
+def test_what_only_the_list_knows_is_not_passed_over_by_show(run: Run, tmp_path: Path) -> None:
+    ingest(run, tmp_path, "good.csv", GOOD)
+    done = run("loads", "--limit", "3", "show", "1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --limit is of the list, not of show")
+
+
 def test_twenty_rejects_are_shown_and_all_are_counted(run: Run, tmp_path: Path) -> None:
     rows = "".join(f"M-1,-1,230,,,,,2026-03-01T10:{minute:02d}:00Z\n" for minute in range(25))
     ingest(run, tmp_path, "bad.csv", GOOD + rows, "--max-rejects", "100%", code=5)
