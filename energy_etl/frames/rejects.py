@@ -34,7 +34,8 @@ def with_raw(rejects: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """
     if rejects.is_empty():
         return empty()
-    columns = [name for name in SOURCE_COLUMNS if name in raw.columns]
+    ours = [name for name in SOURCE_COLUMNS if name in raw.columns]
+    columns = [*ours, *(name for name in raw.columns if name not in (*ours, "row_number"))]
     rows = raw.join(rejects.select("row_number").unique(), on="row_number", how="semi")
     text = rows.with_columns(as_text(rows[name]) for name in columns).select(
         "row_number", raw=pl.struct(_storable(name) for name in columns).struct.json_encode()

@@ -33,13 +33,19 @@ def split(frame: pl.DataFrame) -> Split:
     streams = streams_of(tuple(frame.columns))
     if len(streams) == 1:
         stream = streams[0]
-        return Split({stream.name: frame.select("row_number", *stream.columns)}, _neither(frame.clear()))
+        return Split({stream.name: _columns(frame, stream)}, _neither(frame.clear()))
     readings = {
-        stream.name: frame.filter(pl.col(stream.device).is_not_null()).select("row_number", *stream.columns)
-        for stream in streams
+        stream.name: _columns(frame.filter(pl.col(stream.device).is_not_null()), stream) for stream in streams
     }
     nameless = pl.all_horizontal(pl.col(stream.device).is_null() for stream in streams)
     return Split(readings, _neither(frame.filter(nameless)))
+
+
+def _columns(frame: pl.DataFrame, stream: Stream) -> pl.DataFrame:
+    """A stream's columns; a measure that a dump does not carry is missing in every row."""
+    absent = (name for name in stream.measures if name not in frame.columns)
+    frame = frame.with_columns(pl.lit(None, pl.Float64).alias(name) for name in absent)
+    return frame.select("row_number", *stream.columns)
 
 
 def _neither(frame: pl.DataFrame) -> pl.DataFrame:

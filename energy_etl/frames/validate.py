@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from energy_etl.streams import EARLIEST
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -41,7 +43,13 @@ class Validated:
     """row_number, stream, rule, detail."""
 
 
-def validate(stream: Stream, rows: pl.DataFrame, faults: pl.DataFrame, latest: datetime) -> Validated:
+def validate(
+    stream: Stream,
+    rows: pl.DataFrame,
+    faults: pl.DataFrame,
+    latest: datetime,
+    earliest: datetime | None = None,
+) -> Validated:
     """Part valid readings from rejects.
 
     Args:
@@ -49,6 +57,8 @@ def validate(stream: Stream, rows: pl.DataFrame, faults: pl.DataFrame, latest: d
         rows: row_number and the stream's columns, normalised.
         faults: Values that could not be read (row_number, column, rule, detail), of this batch.
         latest: A reading from after this moment is from a clock that runs ahead.
+        earliest: A reading from before this moment is from a clock that was never set, or a year was
+            mistyped; None: as for any telemetry.
     """
     rejects = [_unread(stream, rows, faults)] if not faults.is_empty() else []
     if rejects:
@@ -57,6 +67,10 @@ def validate(stream: Stream, rows: pl.DataFrame, faults: pl.DataFrame, latest: d
     if ahead.any():
         rejects.append(_ahead(stream, rows.filter(ahead), latest))
         rows = rows.filter(~ahead.fill_null(value=False))
+    old = rows["ts"] < (earliest or EARLIEST)
+    if old.any():
+        rejects.append(_old(stream, rows.filter(old), earliest or EARLIEST))
+        rows = rows.filter(~old.fill_null(value=False))
     valid, failure = stream.schema.filter(rows)
     if len(failure):
         rejects.append(_broken(stream, failure))
@@ -79,6 +93,11 @@ def _ahead(stream: Stream, rows: pl.DataFrame, latest: datetime) -> pl.DataFrame
     limit = latest.isoformat(sep=" ", timespec="seconds")
     detail = pl.format("timestamp is {}, after {}: a clock that runs ahead", pl.col("ts"), pl.lit(limit))
     return _shape(stream, rows, "ts:in_the_future", detail)
+
+
+def _old(stream: Stream, rows: pl.DataFrame, earliest: datetime) -> pl.DataFrame:
+    detail = pl.format("ts is {}, the least possible is {}", pl.col("ts"), pl.lit(str(earliest)))
+    return _shape(stream, rows, "ts:below_range", detail)
 
 
 def _broken(stream: Stream, failure: dy.FailureInfo) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """The bytes of a dump, decompressed, in bounded memory and with truthful progress.
 
-Text readers sit on this: it knows compression and UTF-8, they know rows. Reading may happen on a read-ahead
-thread (Arrow has one), so closing and reading exclude each other.
+Text readers sit on this: it knows compression and encodings, they know rows. Reading may happen on a
+read-ahead thread (Arrow has one), so closing and reading exclude each other.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
     from types import TracebackType
+
+
+UTF8 = "utf-8"
+WESTERN = "windows-1252"
+"""Latin-1 with printable characters where that has control characters."""
 
 
 class _Readable(Protocol):
@@ -97,44 +102,96 @@ class ByteStream:
 
 
 class TextStream(ByteStream):
-    """A :class:`ByteStream` that lets only UTF-8 pass.
+    """A :class:`ByteStream` as UTF-8, whatever the dump is written in.
 
-    A dump in another encoding is refused as a whole: read byte by byte its ids would become other ids.
+    Where the encoding is not given it is UTF-8, or Windows-1252 from the first byte on that is not UTF-8: all
+    before it was ASCII, which is the same in both. UTF-8 with a broken byte in it is refused as a whole: read
+    byte by byte its ids would become other ids.
+
+    Args:
+        encoding: Of the dump, as Python names it; None: to be found out.
     """
 
-    def __init__(self, name: str, path: Path, compression: Compression) -> None:
+    def __init__(self, name: str, path: Path, compression: Compression, encoding: str | None = None) -> None:
         super().__init__(name, path, compression)
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self.encoding = encoding or UTF8
+        """As far as it was read."""
+        self._found_out = encoding is None
+        self._decoder = codecs.getincrementaldecoder(self.encoding)()
+        self._ascii = self._first = True
         self._lines = 0
+        self._held = self._pending = b""
 
     def read(self, size: int) -> bytes:
-        """Read as :meth:`ByteStream.read`.
+        """Read up to ``size`` bytes of UTF-8; ``b""`` at the end and after :meth:`close`.
 
         Raises:
-            InputError: Also if the bytes are not UTF-8; the message names the line.
+            InputError: As :meth:`ByteStream.read`, and if the bytes are not in the encoding; the message
+                names the line.
         """
-        data = super().read(size)
-        self._decode(data)
+        while not self._pending:
+            data = super().read(size)
+            text = self._decode(data)
+            if self.encoding == UTF8:
+                # A character that is cut goes with its rest: it may turn out to be none.
+                rest = self._decoder.getstate()[0]
+                if self._held or rest:
+                    data, self._held = (self._held + data)[: -len(rest) or None], rest
+            else:
+                if not data and not text:
+                    return b""
+                data = self._without_mark(text).encode()
+                if not data:
+                    continue
+            if len(data) <= size and (data or not self._held):
+                return data
+            self._pending = data
+        data, self._pending = self._pending[:size], self._pending[size:]
         return data
 
     def read_text(self, size: int) -> str | None:
         """The text of the next ``size`` bytes (without a byte order mark), ``None`` at the end."""
-        first = self.consumed == 0
         data = super().read(size)
         text = self._decode(data)
-        if not data:
+        if not data and not text:
             return None
-        return text.removeprefix("\ufeff") if first else text
+        return self._without_mark(text)
+
+    def _without_mark(self, text: str) -> str:
+        if self._first and text:
+            self._first = False
+            return text.removeprefix("\ufeff")
+        return text
 
     def _decode(self, data: bytes) -> str:
         try:
             text = self._decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            line = self._lines + error.object.count(b"\n", 0, error.start) + 1
-            raise InputError(
-                self.name,
-                f"is not UTF-8 text: byte 0x{error.object[error.start]:02x} in line {line:,}",
-                hint="convert the file to UTF-8 first, for example with iconv",
-            ) from error
+            text = self._decode_other(error, final=not data)
         self._lines += data.count(b"\n")
+        self._ascii = self._ascii and text.isascii()
         return text
+
+    def _decode_other(self, error: UnicodeDecodeError, *, final: bool) -> str:
+        """The text from the first byte on that is not UTF-8, and what was read along with it."""
+        read: bytes = error.object
+        cut = final and error.reason == "unexpected end of data"
+        if self._found_out and self._ascii and read[: error.start].isascii() and not cut:
+            decoder = codecs.getincrementaldecoder(WESTERN)()
+            try:
+                text = decoder.decode(read, final=final)
+            except UnicodeDecodeError:
+                raise self._not_text(error) from error
+            self.encoding, self._decoder, self._found_out = WESTERN, decoder, False
+            self._held = b""
+            return text
+        raise self._not_text(error) from error
+
+    def _not_text(self, error: UnicodeDecodeError) -> InputError:
+        line = self._lines + error.object.count(b"\n", 0, error.start) + 1
+        shown = {UTF8: "UTF-8"}.get(self.encoding, self.encoding)
+        return InputError(
+            self.name,
+            f"is not {shown} text: byte 0x{error.object[error.start]:02x} in line {line:,}",
+            hint="convert the file to UTF-8 first, for example with iconv, or name its encoding in a profile",
+        )

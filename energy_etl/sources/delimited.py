@@ -17,16 +17,16 @@ import pyarrow as pa
 import pyarrow.csv as pc
 
 from energy_etl.errors import InputError
-from energy_etl.sources.bytestream import TextStream
-from energy_etl.sources.dialect import find_dialect
-from energy_etl.sources.headers import resolve
+from energy_etl.sources.bytestream import UTF8, TextStream
+from energy_etl.sources.dialect import find_dialect, read_dialect
+from energy_etl.sources.headers import pick, resolve
 from energy_etl.sources.malformed import RAW_CHARACTERS, Malformed, malformed_frame
 from energy_etl.sources.source import RawBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from energy_etl.sources.source import SourceFile
+    from energy_etl.sources.source import Layout, SourceFile
 
 BLOCK_BYTES = 1 << 20
 """What is parsed at once, and the longest row that is certain to be read. Arrow reads 32 blocks ahead."""
@@ -43,17 +43,26 @@ class DelimitedReader:
 
     Args:
         source: The file; its header is read at once.
+        layout: What is read of it; None: the columns that energy-etl documents.
         block_bytes: See :data:`BLOCK_BYTES`.
 
     Raises:
         InputError: The header is missing, ambiguous or incomplete.
     """
 
-    def __init__(self, source: SourceFile, *, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(
+        self, source: SourceFile, layout: Layout | None = None, *, block_bytes: int = BLOCK_BYTES
+    ) -> None:
         self._source = source
         self._block_bytes = block_bytes
-        self._dialect = find_dialect(source)
-        found = resolve(source.name, self._dialect.header)
+        if layout is None:
+            self._dialect = find_dialect(source)
+            found = resolve(source.name, self._dialect.header)
+        else:
+            self._dialect = read_dialect(source, layout)
+            found = pick(source.name, self._dialect.header, layout.columns)
+        self.encoding: str | None = source.encoding or UTF8
+        self.delimiter: str | None = self._dialect.delimiter
         self.columns = found.names
         self.ignored = found.ignored
         self._positions = found.positions
@@ -62,12 +71,13 @@ class DelimitedReader:
         """See :meth:`energy_etl.sources.source.Reader.batches`.
 
         Raises:
-            InputError: Not UTF-8, a row too long, a quote never closed, a truncated or corrupt archive.
+            InputError: Not text in its encoding, a row too long, a quote never closed, a truncated or corrupt
+                archive.
         """
         source = self._source
         marker = secrets.token_hex(16)
         ragged = _Ragged(len(self._dialect.header), marker)
-        with TextStream(source.name, source.path, source.compression) as stream:
+        with TextStream(source.name, source.path, source.compression, source.encoding) as stream:
             _skip(stream, self._dialect.data_offset)
             feed = _Feed(stream, b"\n" + marker.encode() + b"\n")
             try:
@@ -103,6 +113,7 @@ class DelimitedReader:
         height = size = consumed = 0
         for block in reader:
             consumed = feed.parsed()
+            self.encoding = feed.encoding
             if block.num_rows:
                 pending.append(self._frame(block, ragged))
             height += block.num_rows
@@ -177,6 +188,11 @@ class _Feed:
         self._marks.append(self._stream.consumed)
         block, self._left = bytes(self._left[:size]), self._left[size:]
         return block
+
+    @property
+    def encoding(self) -> str:
+        """Of the file, as far as it was read."""
+        return self._stream.encoding
 
     def parsed(self) -> int:
         """Bytes of the file up to the end of the block that Arrow hands out now."""

@@ -7,19 +7,21 @@ whose meaning would have to be guessed is ignored and listed, so that it can be 
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from energy_etl.errors import InputError
+from energy_etl.profiles.model import squash
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from energy_etl.streams import Stream
 
-_SEPARATORS = re.compile(r"[\s_\-.\ufeff]+")
+
+class UnknownColumnsError(InputError):
+    """The columns are not those that energy-etl documents; a profile may know them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Columns:
 
 def canonical(header: str) -> str | None:
     """The canonical name (a key of ``streams.SOURCE_COLUMNS``) that a header means, if any."""
-    return _known().get(_squash(header))
+    return _known().get(squash(header))
 
 
 def documented(column: str) -> str:
@@ -104,21 +106,38 @@ def require_columns(file: str, header: Sequence[str], known: Collection[str]) ->
     streams = present_streams(known)
     if not streams:
         shapes = " or ".join(", ".join(map(documented, stream.columns)) for stream in STREAMS)
-        raise InputError(
+        raise UnknownColumnsError(
             file,
             f"no column meterId or vehicleId; found: {_listed(header)}",
             hint=_nearest([stream.device for stream in STREAMS], header, known)
-            or f"a dump has the columns {shapes}, named in a header",
+            or f"a dump has the columns {shapes}, named in a header; --profile says what other columns mean",
         )
     for stream in streams:
         missing = [column for column in stream.columns if column not in known]
         if missing:
             names = " and ".join(map(documented, missing))
-            raise InputError(
+            raise UnknownColumnsError(
                 file,
                 f"no column {names}, which {stream.name} readings need; found: {_listed(header)}",
                 hint=_nearest(missing, header, known),
             )
+
+
+def pick(file: str, header: Sequence[str], wanted: Sequence[str]) -> Columns:
+    """The columns that a layout asks for, under the file's own names.
+
+    Raises:
+        InputError: One is not there.
+    """
+    for name in wanted:
+        if name not in header:
+            raise InputError(file, f'no column "{name}"; found: {_listed(header)}')
+    positions = tuple(header.index(name) for name in wanted)
+    return Columns(
+        names=tuple(wanted),
+        positions=positions,
+        ignored=tuple(name for at, name in enumerate(header) if at not in positions),
+    )
 
 
 def same_meaning(one: str, other: str, meaning: str) -> str:
@@ -132,19 +151,15 @@ def same_meaning(one: str, other: str, meaning: str) -> str:
 def _known() -> dict[str, str]:
     from energy_etl.streams import SOURCE_COLUMNS
 
-    names = {_squash(name): name for name in SOURCE_COLUMNS}
-    return names | {_squash(shown): name for name, shown in SOURCE_COLUMNS.items()}
-
-
-def _squash(header: str) -> str:
-    return _SEPARATORS.sub("", header).casefold()
+    names = {squash(name): name for name in SOURCE_COLUMNS}
+    return names | {squash(shown): name for name, shown in SOURCE_COLUMNS.items()}
 
 
 def _nearest(missing: Sequence[str], header: Sequence[str], known: Collection[str]) -> str | None:
     """A hint with the most similar unrecognised header, if one is similar at all."""
-    spare = {_squash(name): name for name in header if canonical(name) not in known}
+    spare = {squash(name): name for name in header if canonical(name) not in known}
     for column in missing:
-        for target in (_squash(documented(column)), _squash(column)):
+        for target in (squash(documented(column)), squash(column)):
             near = difflib.get_close_matches(target, spare, n=1, cutoff=0.75)
             if near:
                 return f'is "{spare[near[0]]}" meant? Rename it to {documented(column)}'

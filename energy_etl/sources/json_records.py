@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from types import NoneType
 from typing import TYPE_CHECKING
@@ -15,15 +16,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from energy_etl.errors import InputError
-from energy_etl.sources.bytestream import TextStream
+from energy_etl.profiles.model import squash
+from energy_etl.sources.bytestream import UTF8, TextStream
 from energy_etl.sources.headers import canonical, present_streams, require_columns, same_meaning
 from energy_etl.sources.json_text import Record, elements, lines
 from energy_etl.sources.malformed import Malformed, malformed_frame
-from energy_etl.sources.source import Format, RawBatch
+from energy_etl.sources.source import Format, Layout, RawBatch
 from energy_etl.streams import SOURCE_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from energy_etl.sources.source import SourceFile
 
@@ -45,20 +47,30 @@ class JsonReader:
 
     Args:
         source: The file; its first records are read at once.
+        layout: What is read of it; None: the columns that energy-etl documents.
 
     Raises:
         InputError: No record, or none with an id, among the first; broken JSON in a document's beginning.
     """
 
-    def __init__(self, source: SourceFile) -> None:
+    delimiter: str | None = None
+
+    def __init__(self, source: SourceFile, layout: Layout | None = None) -> None:
         self._source = source
-        self._keys = _Keys()
+        self._layout = layout
+        self._keys = _Keys(layout)
+        self.encoding: str | None = source.encoding or UTF8
         first, broken = self._peek()
         if broken is not None and not self._keys.meanings:
             raise InputError(source.name, f"no usable JSON record in it: the first one {broken.detail}")
-        if first is not None and not present_streams(self._keys.known):
+        if first is not None and layout is None and not present_streams(self._keys.known):
             require_columns(source.name, list(self._keys.meanings), self._keys.known)
         self._name_columns()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the first records."""
+        return tuple(self._keys.meanings)
 
     def batches(self, rows: int) -> Iterator[RawBatch]:
         """See :meth:`energy_etl.sources.source.Reader.batches`.
@@ -69,8 +81,9 @@ class JsonReader:
         with self._open() as stream:
             records = self._records(stream)
             while batch := self._batch(records, rows, stream):
+                self.encoding = stream.encoding
                 yield batch
-        if self._keys.known:
+        if self._keys.known and self._layout is None:
             require_columns(self._source.name, list(self._keys.meanings), self._keys.known)
 
     def _peek(self) -> tuple[Record | None, Malformed | None]:
@@ -88,12 +101,17 @@ class JsonReader:
         return first, broken
 
     def _open(self) -> TextStream:
-        return TextStream(self._source.name, self._source.path, self._source.compression)
+        source = self._source
+        return TextStream(source.name, source.path, source.compression, source.encoding)
 
     def _records(self, stream: TextStream) -> Iterator[Record | Malformed]:
         return lines(stream) if self._source.format is Format.NDJSON else elements(stream)
 
     def _name_columns(self) -> None:
+        if self._layout is not None:
+            self.columns = self._layout.columns
+            self.ignored = tuple(key for key, name in self._keys.meanings.items() if name is None)
+            return
         streams = present_streams(self._keys.known)
         self.columns = tuple(dict.fromkeys(name for stream in streams for name in stream.columns))
         self.ignored = tuple(key for key, name in self._keys.meanings.items() if name not in self.columns)
@@ -122,7 +140,7 @@ class JsonReader:
         return RawBatch(self._frame(numbers, values), malformed_frame(malformed), stream.consumed)
 
     def _frame(self, numbers: list[int], values: list[tuple[object, ...]]) -> pl.DataFrame:
-        named = dict(zip(SOURCE_COLUMNS, zip(*values, strict=True), strict=True)) if values else {}
+        named = dict(zip(self._keys.wanted, zip(*values, strict=True), strict=True)) if values else {}
         columns = [pl.Series("row_number", numbers, dtype=pl.Int64)]
         for name in self.columns:
             column: Sequence[object] = named.get(name, ())
@@ -137,7 +155,7 @@ class _Shape:
     """What the keys of a record mean."""
 
     keys: tuple[str, ...]
-    """The record's key for each of ``SOURCE_COLUMNS``, a key that it does not have where it lacks one."""
+    """The record's key for each column that is read, a key that it does not have where it lacks one."""
     fault: str | None
     """Why the record cannot be read: two of its keys mean the same."""
 
@@ -145,7 +163,12 @@ class _Shape:
 class _Keys:
     """The keys met in a file and what they mean; records with the same keys are looked up once."""
 
-    def __init__(self) -> None:
+    def __init__(self, layout: Layout | None) -> None:
+        self.wanted = tuple(SOURCE_COLUMNS) if layout is None else layout.columns
+        if layout is None:
+            self._meaning: Callable[[str], str | None] = canonical
+        else:
+            self._meaning = partial(_own, {squash(name): name for name in layout.columns})
         self.meanings: dict[str, str | None] = {}
         self.known: set[str] = set()
         self._shapes: dict[tuple[str, ...], _Shape] = {}
@@ -163,17 +186,34 @@ class _Keys:
         by_name: dict[str, str] = {}
         fault = None
         for key in keys:
-            meaning = canonical(key)
+            meaning = self._meaning(key)
             if meaning is not None or len(self.meanings) < SHAPES:
                 self.meanings[key] = meaning
             if meaning is None:
                 continue
             self.known.add(meaning)
             if meaning in by_name:
-                fault = f"has two keys for one column: {same_meaning(by_name[meaning], key, meaning)}"
+                fault = f"has two keys for one column: {_same(by_name[meaning], key, meaning)}"
             by_name[meaning] = key
         absent = "".join(keys) + "-"
-        return _Shape(tuple(by_name.get(name, absent) for name in SOURCE_COLUMNS), fault)
+        return _Shape(tuple(by_name.get(name, absent) for name in self.wanted), fault)
+
+
+def _own(names: dict[str, str], key: str) -> str | None:
+    return names.get(squash(key))
+
+
+def _same(one: str, other: str, meaning: str) -> str:
+    return same_meaning(one, other, meaning) if meaning in SOURCE_COLUMNS else f'"{one}" and "{other}"'
+
+
+def headers(source: SourceFile) -> tuple[str, ...]:
+    """The keys of a file's first records.
+
+    Raises:
+        InputError: None of the first is a record.
+    """
+    return JsonReader(source, Layout(columns=())).keys
 
 
 def _text(value: object) -> str | None:

@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 from polars.exceptions import PanicException
 
 from energy_etl.errors import InputError
-from energy_etl.sources.headers import resolve
+from energy_etl.sources.headers import pick, resolve
 from energy_etl.sources.malformed import malformed_frame
 from energy_etl.sources.source import RawBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from energy_etl.sources.source import SourceFile
+    from energy_etl.sources.source import Layout, SourceFile
 
 BATCH_BYTES = 32 << 20
 """Unpacked size of one batch; a batch of wide rows has fewer of them."""
@@ -39,21 +39,32 @@ class ParquetReader:
 
     Args:
         source: The file; its footer is read at once.
+        layout: What is read of it; None: the columns that energy-etl documents.
 
     Raises:
         InputError: The footer is corrupt, a column is missing or has a type that cannot hold its values.
     """
 
-    def __init__(self, source: SourceFile) -> None:
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    def __init__(self, source: SourceFile, layout: Layout | None = None) -> None:
         self._source = source
         self._packed: list[str] = []
         with _readable(source), self._open() as file:
             schema: pa.Schema = file.schema_arrow
-            found = resolve(source.name, schema.names)
+            found = (
+                resolve(source.name, schema.names)
+                if layout is None
+                else pick(source.name, schema.names, layout.columns)
+            )
             self._fields = [schema.field(position) for position in found.positions]
             self._row_bytes = max(1, _row_bytes(file.metadata))
         for name, field in zip(found.names, self._fields, strict=True):
-            _require_type(source.name, name, field)
+            if layout is None:
+                _require_type(source.name, name, field)
+            else:
+                _require_plain(source.name, field)
         self._packed = [field.name for field in self._fields if _is_text(field.type)]
         self.columns = found.names
         self.ignored = found.ignored
@@ -155,6 +166,16 @@ def _readable(source: SourceFile) -> Iterator[None]:
         ) from error
 
 
+def headers(source: SourceFile) -> tuple[str, ...]:
+    """The names of a Parquet file's columns.
+
+    Raises:
+        InputError: The footer is corrupt.
+    """
+    with _readable(source), pq.ParquetFile(source.path, pre_buffer=False) as file:
+        return tuple(file.schema_arrow.names)
+
+
 def _require_type(file: str, name: str, field: pa.Field) -> None:
     """Refuse a column whose type cannot carry its values exactly."""
     types = pa.types
@@ -173,6 +194,22 @@ def _require_type(file: str, name: str, field: pa.Field) -> None:
             file,
             f'column "{field.name}" has the type {field.type}, which is not accepted for {name}',
             hint=f"write it as {wanted}",
+        )
+
+
+def _require_plain(file: str, field: pa.Field) -> None:
+    """Refuse a column whose values are no single ones."""
+    types = pa.types
+    kind = field.type.value_type if types.is_dictionary(field.type) else field.type
+    single = (
+        *(types.is_integer, types.is_floating, types.is_decimal128),
+        *(types.is_timestamp, types.is_date, types.is_null, _is_text),
+    )
+    if not any(accepted(kind) for accepted in single):
+        raise InputError(
+            file,
+            f'column "{field.name}" has the type {field.type}, which is not accepted',
+            hint="write it as text, numbers or timestamps",
         )
 
 

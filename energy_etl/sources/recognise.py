@@ -54,10 +54,10 @@ _FOREIGN = {
     b"%PDF-": "a PDF document",
 }
 _WIDE_TEXT = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
 }
 _SHOWN = {
     Format.CSV: "delimited text",
@@ -119,6 +119,9 @@ def recognise(path: Path, name: str) -> SourceFile:
             f"is a {compression} archive, but its name does not say so",
             hint=f"rename it to end in {_suffix(compression)}",
         )
+    encoding = _wide_text(name, head)
+    if encoding is not None:
+        head = head.decode(encoding, errors="ignore").removeprefix("\ufeff").encode()
     _refuse_foreign(name, head)
     if head.startswith(_PARQUET):
         _check_parquet(path, name, compression, size)
@@ -128,7 +131,9 @@ def recognise(path: Path, name: str) -> SourceFile:
             raise InputError(name, "is empty: there is nothing but blanks in it")
         found = _text_format(head, claimed, complete=len(head) < HEAD_BYTES)
     _check_claim(name, found, claimed)
-    return SourceFile(name=name, path=path, format=found, compression=compression, bytes=size)
+    return SourceFile(
+        name=name, path=path, format=found, compression=compression, bytes=size, encoding=encoding
+    )
 
 
 def _stat(path: Path, name: str) -> os.stat_result:
@@ -160,25 +165,34 @@ def _refuse_foreign(name: str, head: bytes) -> None:
             raise InputError(
                 name, f"is {what}", hint="energy-etl reads CSV, Parquet and JSON, plain or as .gz or .zst"
             )
-    for magic, encoding in _WIDE_TEXT.items():
-        if head.startswith(magic):
-            raise _not_utf8(name, encoding)
     if head.startswith(_PARQUET):
         return
-    if head[1::2].count(0) > len(head) // 4 or head[::2].count(0) > len(head) // 4:
-        raise _not_utf8(name, "UTF-16") if len(head) > head.count(0) else InputError(name, "holds only zeros")
     if sum(map(head.count, (bytes((code,)) for code in _NO_TEXT))) > len(head) // 10:
         raise InputError(
             name, "is binary data of an unknown kind", hint="energy-etl reads CSV, Parquet and JSON"
         )
 
 
-def _not_utf8(name: str, encoding: str) -> InputError:
-    return InputError(
-        name,
-        f"is {encoding} text; only UTF-8 is read",
-        hint=f"convert it: iconv -f {encoding} -t UTF-8",
-    )
+def _wide_text(name: str, head: bytes) -> str | None:
+    """The encoding of text with two bytes a character, told by its mark or by the zeros in it."""
+    if head.startswith(_PARQUET):
+        return None
+    encoding = next((found for magic, found in _WIDE_TEXT.items() if head.startswith(magic)), None)
+    if encoding is None:
+        if not head.strip(b"\0"):
+            raise InputError(name, "holds only zeros")
+        # In UTF-16 every other byte of ASCII is zero.
+        zeros = {"utf-16-be": head[::2].count(0), "utf-16-le": head[1::2].count(0)}
+        most, other = sorted(zeros, key=lambda one: zeros[one], reverse=True)
+        if zeros[most] > len(head) // 4 and zeros[other] < len(head) // 16:
+            encoding = most
+    if encoding == "utf-32":
+        raise InputError(
+            name,
+            "is UTF-32 text, which is not read",
+            hint="convert it: iconv -f UTF-32 -t UTF-8",
+        )
+    return encoding
 
 
 def _check_parquet(path: Path, name: str, compression: Compression, size: int) -> None:

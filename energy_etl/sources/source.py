@@ -51,6 +51,21 @@ class SourceFile:
     compression: Compression
     bytes: int
     """Size on disk, compressed."""
+    encoding: str | None = None
+    """Of text, as Python names it; None: UTF-8, or Windows-1252 if it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What is read of a file other than by the columns that energy-etl documents."""
+
+    columns: tuple[str, ...]
+    """The file's own names of the columns that are read."""
+    delimiter: str | None = None
+    header: tuple[str, ...] | None = None
+    """Of a file that has none."""
+    skip_rows: int = 0
+    """Lines before the header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +74,8 @@ class RawBatch:
 
     frame: pl.DataFrame
     """``row_number`` (Int64, 1-based number of the data row in the file, the header not counted), then the
-    file's recognised columns under their canonical names: String where the format has no types, else the
-    file's own type. An empty field is null."""
+    file's recognised columns under their canonical names, or under the file's own where a layout asks for
+    those: String where the format has no types, else the file's own type. An empty field is null."""
     malformed: pl.DataFrame
     """Rows that are no rows of this table (wrong number of fields, broken JSON): ``row_number`` Int64,
     ``rule`` String, ``detail`` String, ``raw`` String (the text as read, at most 4,096 characters)."""
@@ -76,10 +91,14 @@ class Reader(Protocol):
     """An opened source."""
 
     columns: tuple[str, ...]
-    """Canonical names of the recognised columns (see ``sources.headers``). JSON has no header: there, these
+    """Names of the columns in its frames (see ``sources.headers``). JSON has no header: there, these
     are all columns of the streams met so far, and a later batch may bring the other stream's."""
     ignored: tuple[str, ...]
     """Names, as the file has them, of the columns that mean nothing here."""
+    encoding: str | None
+    """Of text, as far as it was read; None: the format has none."""
+    delimiter: str | None
+    """Where the format has one."""
 
     def batches(self, rows: int) -> Iterator[RawBatch]:
         """Yield the file's rows in order, at most ``rows`` good ones at a time, in bounded memory.

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from energy_etl.energy import EnergyKind
 from energy_etl.frames.rejects import SCHEMA
+from energy_etl.interpret import interpret
+from energy_etl.options import LoadOptions
 from energy_etl.plan import Checked, check
-from energy_etl.sources.reader import open_source
 from energy_etl.sources.recognise import recognise
 from energy_etl.streams import STREAMS
 
@@ -36,8 +38,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def checked(path: Path, *, rows: int = 1000, zone: str = "UTC") -> list[Checked]:
-    reader = open_source(recognise(path, path.name))
-    return list(check(reader, zone=zone, latest=LATEST, rows=rows))
+    interpretation = interpret(recognise(path, path.name), LoadOptions(timezone=zone))
+    kinds = dict.fromkeys(("meter", "vehicle"), EnergyKind.INTERVAL)
+    return list(check(interpretation, latest=LATEST, rows=rows, kinds=kinds))
 
 
 def written(folder: Path, name: str, text: str) -> Path:

@@ -61,14 +61,19 @@ def test_values_are_kept_as_text_as_they_were_read(values: pl.Series, kept: str 
     assert raw_values(rows(**{column: values})) == {column: kept}
 
 
-def test_the_whole_row_is_kept_and_only_it() -> None:
+def test_the_whole_row_is_kept_our_columns_first() -> None:
     frame = rows(
         ts=pl.Series(["t1", "t2"]),
         meter_id=pl.Series(["m1", "m2"]),
         kwh_consumed_ac=pl.Series([1.5, None]),
-        note=pl.Series(["no column of ours", ""]),
+        note=pl.Series(["the file's own", ""]),
     )
-    assert raw_values(frame, 2) == {"meter_id": "m2", "kwh_consumed_ac": None, "ts": "t2"}
+    assert list(raw_values(frame, 2).items()) == [
+        ("meter_id", "m2"),
+        ("kwh_consumed_ac", None),
+        ("ts", "t2"),
+        ("note", ""),
+    ]
 
 
 def test_each_reject_gets_the_values_of_its_row_and_keeps_its_place() -> None:

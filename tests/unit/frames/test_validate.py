@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from energy_etl.frames.normalise import FAULT_SCHEMA
+from energy_etl.frames.faults import FAULT_SCHEMA
 from energy_etl.frames.validate import Validated, validate
 from energy_etl.streams import METER, STREAMS, VEHICLE, Stream
 

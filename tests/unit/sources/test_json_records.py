@@ -249,7 +249,7 @@ def test_elements_that_are_no_records_are_reported(dumps: Dumps) -> None:
         ("a.json", f"[{METER}] x", "there is text after the end of the array"),
         ("a.json", f'[{METER},{{"a" 1}}]', "broken JSON in or after record 2, at character 94"),
         ("a.json", f"[{METER}," + "[" * 100_000, "it is nested too deeply"),
-        ("a.ndjson", METER.encode() + b'\n{"meterId":"\xe9"}', "is not UTF-8 text: byte 0xe9 in line 2"),
+        ("a.ndjson", METER.encode() + b'\n{"\xc3\xa9":1,"meterId":"\xe9"}', "is not UTF-8 text: byte 0xe9"),
         ("a.ndjson", '{"a":1}\n{"b":2}', 'no column meterId or vehicleId; found: "a", "b"'),
         ("a.json", '{"data":[' + METER + "]}", 'no column meterId or vehicleId; found: "data"'),
         ("a.json", "[1, 2, 3]", "no usable JSON record in it: the first one is not an object"),
