@@ -100,7 +100,7 @@ class LocalClock:
                 later = False
             elif before == last and not later:
                 # Hourly readings repeat the very time; of others, the same again is the same reading again.
-                hourly = earlier is not None and before - earlier >= _HOUR
+                hourly = earlier is not None and before - earlier == _HOUR
                 later = now < before or (now == before and hourly)
             self._second[device] = (now, later)
             if later:

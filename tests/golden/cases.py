@@ -167,6 +167,9 @@ RESULTS = [
         naive_timestamps=1_500,
         timezone="Europe/Berlin",
         ignored_columns=("note", HOSTILE),
+        passed_over={f'channel "{HOSTILE}"': 1_200, "filtered out by phase": 1},
+        interpretation={"profile": "ocpp", "timezone": "Europe/Berlin", "date_order": "dmy"},
+        notes=("read by the profile ocpp: its columns are those of the profile", f"id is {HOSTILE!r}"),
         seconds=2.5,
     ),
     LoadResult(

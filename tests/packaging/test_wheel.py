@@ -65,11 +65,14 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_the_wheel_carries_every_sql_file_and_its_type_marker(wheel: Path) -> None:
+def test_the_wheel_carries_every_sql_file_profile_and_its_type_marker(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     expected = {f"energy_etl/{path.relative_to(ROOT)}" for path in (ROOT / "sql").rglob("*.sql")}
     assert expected
     assert expected <= names
+    profiles = ROOT / "energy_etl" / "profiles" / "builtin"
+    assert {f"energy_etl/profiles/builtin/{path.name}" for path in profiles.glob("*.toml")} <= names
+    assert "energy_etl/profiles/builtin/ocpp.toml" in names
     assert "energy_etl/py.typed" in names
     assert not [name for name in names if not name.startswith(("energy_etl/", "energy_etl-"))]
 

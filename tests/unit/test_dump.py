@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from energy_etl.dump import Dump, RejectLimitError
+from energy_etl.energy import EnergyKind
 from energy_etl.errors import ConservationError, InputError
 from energy_etl.outcome import Counts, RejectLimit, Status
 from energy_etl.plan import check
@@ -40,7 +41,9 @@ def mixed(tmp_path: Path) -> Dump:
 
 
 def read(dump: Dump, *, rows: int = 1000) -> None:
-    for checked in check(dump.reader, zone="UTC", latest=NOON + timedelta(days=1), rows=rows):
+    kinds = dict.fromkeys(("meter", "vehicle"), EnergyKind.INTERVAL)
+    latest = NOON + timedelta(days=1)
+    for checked in check(dump.interpretation, latest=latest, rows=rows, kinds=kinds):
         dump.add(checked)
 
 
@@ -90,16 +93,16 @@ def test_what_the_server_says_is_counted_until_nothing_is_missing(mixed: Dump) -
 
 def test_only_a_loaded_dump_tells_its_load(mixed: Dump) -> None:
     read(mixed)
-    told = mixed.result(Status.LOADED, {(None, "row:no_device"): 1}, "Europe/Berlin")
+    told = mixed.result(Status.LOADED, {(None, "row:no_device"): 1})
     assert (told.source, told.status, told.load_id, told.rows) == ("mixed.csv", Status.LOADED, 7, 6)
     assert told.sha256 == hashlib.sha256(mixed.source.path.read_bytes()).hexdigest()
     assert told.bytes == mixed.source.path.stat().st_size
-    assert (told.naive_timestamps, told.timezone) == (1, "Europe/Berlin")
+    assert (told.naive_timestamps, told.timezone) == (1, "UTC")
     assert told.ignored_columns == ("colour",)
     assert told.rules == {(None, "row:no_device"): 1}
     assert (told.total("read"), told.total("rejected")) == (8, 4)
-    assert mixed.result(Status.DRY_RUN, {}, "UTC").load_id is None
-    assert mixed.result(Status.FAILED, {}, "UTC").load_id is None
+    assert mixed.result(Status.DRY_RUN, {}).load_id is None
+    assert mixed.result(Status.FAILED, {}).load_id is None
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def test_a_refused_dump_tells_what_was_read_and_nothing_that_was_taken_back(mixe
     read(mixed)
     mixed.count(METER, loaded=1, conflicting=1)
     rules: Rules = {("meter", "kwh_consumed_ac:not_a_number"): 1}
-    error = RejectLimitError(mixed.result(Status.LOADED, rules, "UTC"), TEN)
+    error = RejectLimitError(mixed.result(Status.LOADED, rules), TEN)
     said = "mixed.csv: 4 of 8 readings are rejected, more than --max-rejects allows (10 %)"
     assert error.message == said
     told = error.result
@@ -158,11 +161,11 @@ def test_another_try_starts_from_nothing(mixed: Dump) -> None:
 
 def test_another_try_reads_what_is_there_now(tmp_path: Path) -> None:
     dump = prepared(tmp_path / write(tmp_path, "a.csv", line("M-1", 0, 0.5)))
-    assert dump.reader is dump.reader
+    assert dump.interpretation is dump.interpretation
     dump.source.path.write_text("a,b\n1,2\n")
     dump.forget()
     with pytest.raises(InputError, match=r"a\.csv: no column meterId or vehicleId"):
-        assert dump.reader
+        assert dump.interpretation
 
 
 def test_the_header_tells_the_streams_where_there_is_one(mixed: Dump, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energy_etl.errors import ExitCode, UsageError
+from energy_etl.frames.clock import LocalClock
 from energy_etl.frames.timestamps import parse
 from energy_etl.options import DirectCompress, LoadOptions, OnConflict
 from energy_etl.outcome import RejectLimit
@@ -68,7 +69,7 @@ def test_every_zone_there_is_is_accepted_and_means_the_same_to_polars() -> None:
     assert [zone for zone in ZONES if not accepts(zone)] == []
     local = pl.Series("ts", [NOON], pl.Datetime("us"))
     for zone in ZONES:
-        found = parse(local, zone)
+        found = parse(local, LocalClock(zone))
         assert (found.values.to_list(), found.naive) == ([NOON.replace(tzinfo=ZoneInfo(zone))], 1), zone
 
 
@@ -84,7 +85,7 @@ def test_no_text_is_accepted_that_is_no_zone(text: str) -> None:
 
 def test_unless_told_otherwise_nothing_is_replaced_and_times_are_utc() -> None:
     options = LoadOptions()
-    assert (options.timezone, options.on_conflict, options.dry_run) == ("UTC", OnConflict.KEEP, False)
+    assert (options.timezone, options.on_conflict, options.dry_run) == (None, OnConflict.KEEP, False)
     assert options.direct_compress is DirectCompress.AUTO
     assert options.max_rejects == RejectLimit.parse("10%")
 

@@ -92,11 +92,11 @@ def test_the_dirty_dump_is_dirty_as_promised() -> None:
         rules.update(checked.rejects["rule"].to_list())
     assert counted == {"meter": (181, 2, 1, 16), "vehicle": (180, 1, 1, 3)}
     assert rules == {
-        "kwh_consumed_ac:not_a_number": 2,
+        "kwh_consumed_ac:not_a_number": 1,
         "kwh_consumed_ac:not_finite": 2,
         "kwh_consumed_ac:below_range": 1,
         "kwh_consumed_ac:above_range": 1,
-        "kwh_consumed_ac:missing": 1,
+        "kwh_consumed_ac:missing": 2,
         "voltage:above_range": 1,
         "voltage:below_range": 1,
         "ts:not_a_timestamp": 2,
