@@ -14,6 +14,7 @@ from energy_etl.sources.reader import open_source
 from energy_etl.streams import STREAMS, Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from energy_etl.outcome import Entry, Rules
@@ -48,6 +49,8 @@ class Dump:
     entry: Entry
     rejects_part: Path | None = None
     """Where its rejects are written to as well, as CSV rows."""
+    on_loaded: Callable[[LoadResult], None] | None = None
+    """Called when all of it is in, in the transaction that is committed next."""
     met_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     """Stays the same over several tries, so that a failure is noted once."""
     load_id: int = 0

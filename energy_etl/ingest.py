@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from energy_etl.db import ledger, schema
 from energy_etl.db.session import LockHeldError, UnreachableError, wrap_errors
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     from energy_etl.db.session import Sessions
     from energy_etl.dump import Dump
+    from energy_etl.load import Loaded
     from energy_etl.options import LoadOptions
     from energy_etl.sources.discover import FoundFile
+
+Done = TypeVar("Done")
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 10.0
 """Between two tries; the wait doubles each time."""
@@ -215,28 +218,46 @@ class _Run:
 
     def _load_together(self, dumps: Sequence[Dump]) -> tuple[dict[Dump, LoadResult], list[Dump]]:
         """Load dumps in one transaction, and try again while it may help."""
-        import stamina
-
         from energy_etl.load import load
 
         name = dumps[0].source.name if len(dumps) == 1 else f"{len(dumps)} small files"
 
-        def told(details: stamina.instrumentation.RetryDetails) -> None:
-            self._observer.note(f"{name}: {details.caused_by}; trying again in {details.wait_for:.1f} s")
+        def attempt() -> Loaded:
+            return load(dumps, self._sessions, self._options, self._observer)
 
-        stamina.instrumentation.set_on_retry_hooks([told])
-        tries = stamina.retry_context(
-            on=_worth_trying_again,
-            attempts=None if self._options.retry_for else 1,
-            timeout=self._options.retry_for or None,
-            wait_initial=FIRST_WAIT_SECONDS,
-            wait_max=LONGEST_WAIT_SECONDS,
-        )
-        for attempt in tries:
-            with attempt, wrap_errors():
-                loaded = load(dumps, self._sessions, self._options, self._observer)
-                return loaded.results, loaded.too_large
-        raise AssertionError("stamina raises when its attempts are used up")
+        loaded = persistently(attempt, name, self._options, self._observer)
+        return loaded.results, loaded.too_large
+
+
+def persistently(attempt: Callable[[], Done], name: str, options: LoadOptions, observer: Observer) -> Done:
+    """Do something with the database, and try again while it may help.
+
+    Args:
+        attempt: What is done, wholly or not at all.
+        name: What it is done with.
+        options: How long to try.
+        observer: Told about it.
+
+    Raises:
+        EnergyEtlError: What came of the last try.
+    """
+    import stamina
+
+    def told(details: stamina.instrumentation.RetryDetails) -> None:
+        observer.note(f"{name}: {details.caused_by}; trying again in {details.wait_for:.1f} s")
+
+    stamina.instrumentation.set_on_retry_hooks([told])
+    tries = stamina.retry_context(
+        on=_worth_trying_again,
+        attempts=None if options.retry_for else 1,
+        timeout=options.retry_for or None,
+        wait_initial=FIRST_WAIT_SECONDS,
+        wait_max=LONGEST_WAIT_SECONDS,
+    )
+    for one in tries:
+        with one, wrap_errors():
+            return attempt()
+    raise AssertionError("stamina raises when its attempts are used up")
 
 
 def _failed(name: str, error: EnergyEtlError) -> LoadResult:

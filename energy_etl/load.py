@@ -152,6 +152,8 @@ class _Job:
             if not self._options.dry_run:
                 for dump in left:
                     ledger.finish(self._conn, dump.load_id, dump.recorded(), storage.path)
+                    if dump.on_loaded:
+                        dump.on_loaded(self._loaded.results[dump])
             work.publish()
 
     def _set_aside(self, fed: Fed) -> None:

@@ -75,6 +75,8 @@ class Status(StrEnum):
     LOADED = "loaded"
     ALREADY_LOADED = "already loaded"
     DRY_RUN = "dry run"
+    STILL_REJECTED = "still rejected"
+    """A retry in which no row passed: there is nothing to keep of it."""
     FAILED = "failed"
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from energy_etl import __version__, settings
-from energy_etl.cli import analytics, db, generate, ingest, link, live, loads
+from energy_etl.cli import analytics, db, generate, ingest, link, live, loads, rejects
 from energy_etl.cli.context import DatabaseUrl, Debug, Quiet, Shared, Verbose, with_examples_kept
 from energy_etl.errors import ExitCode, Terminated, UsageError
 from energy_etl.present.diagnostics import Diagnostics
@@ -81,6 +81,7 @@ app.command("analytics")(analytics.analytics)
 app.add_typer(live.app, name="live")
 app.add_typer(link.app, name="link")
 app.add_typer(loads.app, name="loads")
+app.add_typer(rejects.app, name="rejects")
 app.add_typer(db.app, name="db")
 app.command("generate")(generate.generate)
 

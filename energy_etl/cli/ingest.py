@@ -71,7 +71,7 @@ def ingest(
 
     Each file is loaded wholly or not at all, and once: the same content again is recognised, the same
     readings in another file are counted as duplicates. A row that cannot be loaded is rejected with its
-    reason; `energy-etl loads show N` shows them.
+    reason; `energy-etl rejects list --load N` shows them.
     """
     from energy_etl.db.session import Sessions
     from energy_etl.ingest import ingest as run
@@ -104,10 +104,11 @@ def ingest(
             summarise(results, said)
             if output is not None:
                 write_results(results, output)
-    raise typer.Exit(_exit_code(results, on_conflict))
+    raise typer.Exit(exit_code(results, on_conflict))
 
 
-def _exit_code(results: list[LoadResult], on_conflict: OnConflict) -> ExitCode:
+def exit_code(results: list[LoadResult], on_conflict: OnConflict) -> ExitCode:
+    """What the process tells its caller of these."""
     failed = sum(result.status is Status.FAILED for result in results)
     if failed == len(results):
         return ExitCode.INPUT

@@ -69,6 +69,8 @@ class RejectedRow:
     detail: str
     raw: Any
     """The values as read."""
+    resolved_by: int | None = None
+    """The retry that the row passed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class RuleCount:
     stream: str | None
     rule: str
     rejects: int
+    open: int
+    """Those of them that are still to be acted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,11 @@ class LoadDetail:
     def rejects_total(self) -> int:
         """All rejects, shown or not."""
         return sum(rule.rejects for rule in self.rules)
+
+    @property
+    def rejects_open(self) -> int:
+        """Those of them that are still to be acted on."""
+        return sum(rule.open for rule in self.rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ _HINTS = {
     "40001": "run the same command again",
     "40P01": "run the same command again",
     "42501": "the database user lacks a right; its owner can GRANT it",
+    "42703": "run `energy-etl db init`",
     "42P01": "run `energy-etl db init`",
     "53100": "the server's disk is full; make room, then run the same command again",
     "53200": "the server is out of memory or locks; raise max_locks_per_transaction",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from energy_etl.present.output import (
     write_record,
     write_table,
 )
+from energy_etl.present.rejects import raw_values
 from energy_etl.present.tables import Column
 
 if TYPE_CHECKING:
@@ -51,11 +51,8 @@ _RULES = (
     Column("stream", "Stream"),
     Column("rule", "Rule"),
     Column("rejects", "Rejects", cells.count, right=True),
+    Column("open", "Open", cells.count, right=True),
 )
-
-
-def _raw(value: object) -> str:
-    return cells.visible(json.dumps(value, ensure_ascii=False))
 
 
 _REJECTS = (
@@ -63,7 +60,8 @@ _REJECTS = (
     Column("stream", "Stream"),
     Column("rule", "Rule"),
     Column("detail", "Detail"),
-    Column("raw", "As read", _raw),
+    Column("resolved_by", "Resolved by", right=True),
+    Column("raw", "As read", raw_values),
 )
 
 
@@ -87,15 +85,15 @@ def write_load(detail: LoadDetail, output: Format, *, width: int | None = None) 
         write_json(_detail_document(detail))
         return
     if output is Format.TABLE:
-        write_record(_fields(load), width=width)
+        write_record(_fields(detail), width=width)
     title = "Readings" if output is Format.TABLE else None
     write_table(
         _STREAMS, [_stream_row(counts) for counts in load.streams], output=output, title=title, width=width
     )
     if output is Format.TABLE and detail.rules:
-        rules = [(rule.stream, rule.rule, rule.rejects) for rule in detail.rules]
+        rules = [(rule.stream, rule.rule, rule.rejects, rule.open) for rule in detail.rules]
         write_table(_RULES, rules, output=output, title="Rejects by rule", width=width)
-        rejects = [(row.row_number, row.stream, row.rule, row.detail, row.raw) for row in detail.rejects]
+        rejects = [[getattr(row, column.key) for column in _REJECTS] for row in detail.rejects]
         title = f"Rejects, {len(rejects):,} of {detail.rejects_total:,}"
         write_table(_REJECTS, rejects, output=output, title=title, width=width)
 
@@ -108,7 +106,8 @@ def _stream_row(counts: StreamCounts) -> list[Any]:
     return [getattr(counts, column.key) for column in _STREAMS]
 
 
-def _fields(load: LoadEntry) -> list[tuple[str, str]]:
+def _fields(detail: LoadDetail) -> list[tuple[str, str]]:
+    load = detail.entry
     fields = [
         ("Load", str(load.load_id)),
         ("Source", cells.visible(load.source)),
@@ -116,9 +115,13 @@ def _fields(load: LoadEntry) -> list[tuple[str, str]]:
         ("Started", cells.second(load.started_at)),
         ("Finished", cells.second(load.finished_at)),
         ("Content", f"{cells.visible(load.format)}, {cells.size(load.bytes)}, SHA-256 {load.sha256}"),
-        ("Options", _raw(load.options)),
+        ("Options", raw_values(load.options)),
         ("Version", load.version),
     ]
+    if detail.rejects_open:
+        fields.append(
+            ("Open rejects", f"{detail.rejects_open:,}; `energy-etl rejects list --load {load.load_id}`")
+        )
     return fields + ([("Error", cells.visible(load.error))] if load.error else [])
 
 
@@ -144,6 +147,7 @@ def _detail_document(detail: LoadDetail) -> dict[str, Any]:
         "schemaVersion": SCHEMA_VERSION,
         **_document(detail.entry),
         "rejectsTotal": detail.rejects_total,
+        "rejectsOpen": detail.rejects_open,
         "rejectsByRule": [_camel(asdict(rule)) for rule in detail.rules],
         "rejects": [_camel(asdict(row)) for row in detail.rejects],
     }

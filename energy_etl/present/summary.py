@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Of the JSON document."""
 
+RESTATED = "reading:restated"
+"""The rule of a reading that has replaced the stored one."""
+
 RULES_SHOWN = 10
 """Of a dump's broken rules, the most frequent."""
 
@@ -28,13 +31,19 @@ _CSV = (
 )
 
 
-def summarise(results: Sequence[LoadResult], said: Diagnostics) -> None:
-    """Say what was done: a table, then what about it deserves attention."""
+def summarise(results: Sequence[LoadResult], said: Diagnostics, *, listing: str | None = None) -> None:
+    """Say what was done: a table, then what about it deserves attention.
+
+    Args:
+        results: Of each dump.
+        said: Where to.
+        listing: The command that lists rejects, where they are not those of the load.
+    """
     if not said.quiet:
         said.block(_table(results))
         said.note(_total(results))
     for result in results:
-        _remark(result, said)
+        _remark(result, said, listing)
 
 
 def write_results(results: Sequence[LoadResult], output: Format) -> None:
@@ -95,7 +104,7 @@ def _total(results: Sequence[LoadResult]) -> str:
     )
 
 
-def _remark(result: LoadResult, said: Diagnostics) -> None:
+def _remark(result: LoadResult, said: Diagnostics, listing: str | None) -> None:
     name = result.source
     if result.naive_timestamps:
         said.note(
@@ -113,10 +122,18 @@ def _remark(result: LoadResult, said: Diagnostics) -> None:
             for (stream, rule), count in result.rules.items()
         ]
         more = f" and {len(rules) - RULES_SHOWN} other rules" if len(rules) > RULES_SHOWN else ""
-        shows = f"`energy-etl loads show {result.load_id}` shows the rows" if result.load_id else None
-        said.warn(f"{name}: {', '.join(rules[:RULES_SHOWN])}{more}", hint=shows)
+        said.warn(f"{name}: {', '.join(rules[:RULES_SHOWN])}{more}", hint=_next_step(result, listing))
     if result.error:
         said.failure(result.error, result.hint)
+
+
+def _next_step(result: LoadResult, listing: str | None) -> str | None:
+    if result.load_id is not None and all(rule == RESTATED for _, rule in result.rules):
+        # What was replaced is no open reject: there is nothing to repair.
+        listing = f"energy-etl loads show {result.load_id}"
+    elif listing is None and result.load_id is not None:
+        listing = f"energy-etl rejects list --load {result.load_id}"
+    return f"`{listing}` shows the rows" if listing else None
 
 
 def _document(results: Sequence[LoadResult]) -> dict[str, Any]:

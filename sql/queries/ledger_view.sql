@@ -13,14 +13,14 @@ FROM load
 WHERE load_id = %(load_id)s;
 
 -- name: rejects_by_rule
-SELECT stream, rule, count(*)
+SELECT stream, rule, count(*), count(*) FILTER (WHERE is_open)
 FROM reject
 WHERE load_id = %(load_id)s
 GROUP BY stream, rule
 ORDER BY count(*) DESC, stream, rule;
 
 -- name: first_rejects
-SELECT stream, row_number, rule, detail, raw
+SELECT stream, row_number, rule, detail, raw, resolved_by
 FROM reject
 WHERE load_id = %(load_id)s
 ORDER BY row_number, stream, rule

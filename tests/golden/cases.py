@@ -13,6 +13,7 @@ from energy_etl.analytics.window import Window, WindowEnd
 from energy_etl.db.ledger_view import LoadDetail, LoadEntry, RejectedRow, RuleCount, StreamCounts
 from energy_etl.db.links import Link
 from energy_etl.db.live_view import MeterState, VehicleState
+from energy_etl.db.open_rejects import OpenReject
 from energy_etl.db.schema import Flavour, describe
 from energy_etl.db.status import DatabaseStatus, StreamState, TableSize
 from energy_etl.outcome import Counts, LoadResult, Status
@@ -20,8 +21,10 @@ from energy_etl.present.links import write_links
 from energy_etl.present.live import write_meters, write_vehicles
 from energy_etl.present.loads import write_load, write_loads
 from energy_etl.present.performance import write_performance
+from energy_etl.present.rejects import write_counts, write_rejects
 from energy_etl.present.status import write_status
 from energy_etl.present.summary import write_results
+from energy_etl.selection import Grouping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,15 +131,30 @@ REFUSED = LoadEntry(
 DETAIL = LoadDetail(
     LOADED,
     rules=(
-        RuleCount("meter", "reading:conflicting", 300),
-        RuleCount("meter", "kwh_consumed_ac:below_range", 200),
-        RuleCount(None, "row:no_device", 4),
+        RuleCount("meter", "reading:conflicting", 300, 300),
+        RuleCount("meter", "kwh_consumed_ac:below_range", 200, 12),
+        RuleCount(None, "row:no_device", 4, 0),
     ),
     rejects=(
         RejectedRow(None, 3, "row:no_device", "neither meterId nor vehicleId", {"ts": "2026-03-01"}),
-        RejectedRow("meter", 17, "meter_id:control_character", "meter_id", {"meter_id": HOSTILE, "v": None}),
+        RejectedRow(
+            "meter", 17, "meter_id:control_character", "meter_id", {"meter_id": HOSTILE, "v": None}, 13
+        ),
     ),
 )
+UNRESOLVED = [
+    OpenReject(
+        *(901, 12, "dumps/mixed.csv", 3, None, "row:no_device", "neither a meter id nor a vehicle id"),
+        raw={"ts": "2026-03-01", "meter_id": None},
+    ),
+    OpenReject(
+        *(900, 12, "dumps/mixed.csv", 17, "meter", "reading:conflicting", "load 3 stored other values"),
+        raw={"meter_id": HOSTILE, "voltage": 230.1},
+    ),
+    OpenReject(
+        *(7, 11, f"={HOSTILE}.csv", 1, "vehicle", "field_count", HOSTILE), raw={"line": f"{HOSTILE},1"}
+    ),
+]
 TABLES = (
     TableSize("meter_history", 5_800_000_000, 365, 3_000_000_000),
     TableSize("vehicle_history", 0, 0, 0),
@@ -146,6 +164,25 @@ STREAMS = (StreamState("meter", 1_000, DAY, NOW), StreamState("vehicle", 0, None
 FILLED = DatabaseStatus("energy", "18.4", Flavour.TIMESCALE, "2.29.2", 2, 2, TABLES, STREAMS)
 OUTDATED = DatabaseStatus("energy", "15.1", Flavour.POSTGRES, None, 1, 2, (), ())
 BARE = DatabaseStatus("energy", "18.4", Flavour.POSTGRES, None, None, 2, (), ())
+RETRIED = [
+    LoadResult(
+        "rejects of load 12",
+        Status.STILL_REJECTED,
+        rows=2,
+        streams={"meter": Counts(read=2, rejected=2)},
+        rules={("meter", "voltage:above_range"): 2},
+        seconds=0.5,
+    ),
+    LoadResult(
+        "rejects of load 11",
+        Status.LOADED,
+        load_id=13,
+        rows=2,
+        streams={"meter": Counts(read=2, loaded=1, conflicting=1, replaced=1)},
+        rules={("meter", "reading:restated"): 1},
+        seconds=0.5,
+    ),
+]
 RESULTS = [
     LoadResult(
         "mixed.csv",
@@ -213,10 +250,22 @@ CASES: dict[str, Callable[[Format], None]] = {
     "loads_none": lambda output: write_loads([], output),
     "load": lambda output: write_load(DETAIL, output),
     "load_refused": lambda output: write_load(LoadDetail(REFUSED, (), ()), output),
+    "rejects": lambda output: write_rejects(UNRESOLVED, output),
+    "rejects_none": lambda output: write_rejects([], output),
+    "rejects_by_load": lambda output: write_counts(
+        [(12, "dumps/mixed.csv", 10_500, 3), (11, HOSTILE, 1, 1)], Grouping.LOAD, output
+    ),
+    "rejects_by_rule": lambda output: write_counts(
+        [("meter", "voltage:above_range", 10_500, 2, HOSTILE), (None, "row:no_device", 1, 1, "neither")],
+        Grouping.RULE,
+        output,
+    ),
+    "rejects_by_file": lambda output: write_counts([(HOSTILE, 10_501, 3, 2)], Grouping.FILE, output),
     "db_status": lambda output: _status(FILLED, output),
     "db_status_outdated": lambda output: _status(OUTDATED, output),
     "db_status_bare": lambda output: _status(BARE, output),
     "ingest": lambda output: write_results(RESULTS, output),
     "ingest_dry_run": lambda output: write_results(REHEARSED, output),
+    "retry": lambda output: write_results(RETRIED, output),
 }
 """Name of the expectation → what writes it, in a format."""

@@ -15,7 +15,7 @@ import pytest
 from energy_etl.present.diagnostics import Diagnostics
 from energy_etl.present.output import Format
 from energy_etl.present.summary import summarise
-from tests.golden.cases import CASES, REHEARSED, RESULTS
+from tests.golden.cases import CASES, REHEARSED, RESULTS, RETRIED
 
 REFRESH = "ENERGY_ETL_REFRESH_GOLDEN"
 EXPECTED = Path(__file__).parent / "expected"
@@ -26,6 +26,7 @@ SUMMARIES = {
     "ingest_quiet.stderr.txt": (RESULTS, Diagnostics(quiet=True)),
     "ingest_dry_run.stderr.txt": (REHEARSED, Diagnostics()),
 }
+LISTING = "energy-etl rejects list"
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,11 @@ def test_what_is_said_after_ingest(name: str, capsys: pytest.CaptureFixture[str]
     check(name, shown.err)
 
 
+def test_what_is_said_after_a_retry(capsys: pytest.CaptureFixture[str]) -> None:
+    summarise(RETRIED, Diagnostics(), listing=LISTING)
+    check("retry.stderr.txt", capsys.readouterr().err)
+
+
 def test_every_expectation_is_of_some_case() -> None:
     named = {f"{name}.{suffix}" for name in CASES for suffix in SUFFIXES.values()}
-    assert {path.name for path in EXPECTED.iterdir()} == named | set(SUMMARIES)
+    assert {path.name for path in EXPECTED.iterdir()} == named | set(SUMMARIES) | {"retry.stderr.txt"}

@@ -223,7 +223,8 @@ def test_url_starts_the_embedded_server_and_stop_stops_it(run_without_server: Ru
 
 
 @pytest.mark.parametrize(
-    "command", ["live meters", "live vehicles", "link list", "loads", "loads show 1", "analytics V-1"]
+    "command",
+    ["live meters", "live vehicles", "link list", "loads", "loads show 1", "rejects list", "analytics V-1"],
 )
 def test_there_is_nothing_to_read_from_an_empty_database(
     run_without_server: Run, bare_database_url: str, command: str

@@ -36,7 +36,8 @@ def test_a_failure_is_noted_once_though_the_others_are_tried_again(
 ) -> None:
     for name, content in {"a.csv": GOOD, "strange.csv": STRANGE}.items():
         (tmp_path / name).write_text(content)
-    finish, lost = ledger.finish, []
+    finish = ledger.finish
+    lost: list[int] = []
 
     def lose_the_server_once(
         conn: psycopg.Connection[Any], load_id: int, counts: Mapping[str, Any], path: str

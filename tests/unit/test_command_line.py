@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.conftest import Run
 
 ROOT: Any = typer.main.get_command(app)
-GROUPS = ("live", "link", "db")  # have commands and do nothing by themselves
+GROUPS = ("live", "link", "rejects", "db")  # have commands and do nothing by themselves
 ELSEWHERE = "postgresql://ana@localhost/energy"
 DUMP = "meterId,kwhConsumedAc,voltage,timestamp\nM-1,0.5,230.1,2026-03-01T10:00:00Z\n"
 
@@ -90,7 +90,8 @@ def examples(text: str) -> list[str]:
 def test_these_are_the_commands() -> None:
     assert (
         ", ".join(EVERY) == "ingest, analytics, generate, live, live meters, live vehicles,"
-        " link, link add, link list, link remove, link import, loads, loads show,"
+        " link, link add, link list, link remove, link import, loads, loads show, rejects, rejects list,"
+        " rejects export, rejects retry,"
         " db, db init, db status, db url, db stop"
     )
 
