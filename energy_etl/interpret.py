@@ -140,7 +140,7 @@ class Interpretation:
         notes = []
         if self.profile is not CANONICAL:
             notes.append(f"read by the profile {self.profile.name}: {self.why}")
-        if self.reader.encoding not in (None, UTF8):
+        if self.reader.encoding not in (None, UTF8, self.profile.format.encoding):
             notes.append(f"is not UTF-8, taken as {self.reader.encoding}")
         if self.survey.found_order is not None:
             first = "day" if self.survey.found_order is DateOrder.DMY else "month"
@@ -246,12 +246,12 @@ def _by_profile(source: SourceFile, profile: Profile, why: str) -> Interpretatio
             ) from None
     delimiter = max(fitting, key=lambda one: len(headers[one]))
     binding, form = fitting[delimiter], profile.format
-
     layout = Layout(
-        binding.columns,
-        delimiter or None,
-        form.columns if source.format is Format.CSV else None,
-        form.skip_rows,
+        columns=binding.columns,
+        ids=tuple(column for one in binding.ids for column in one.columns),
+        delimiter=delimiter or None,
+        header=form.columns if source.format is Format.CSV else None,
+        skip_rows=form.skip_rows,
     )
     reader = open_source(source, layout)
     if binding.long is not None:

@@ -74,8 +74,10 @@ def normalise(
         *(numeric.read(raw[name], notation.numbers) for name in numbers),
         stamps.values,
     )
-    if notation.numbers.nan_is_null:
-        frame = frame.with_columns(pl.col(name).fill_nan(None) for name in numbers)
+    if missing := notation.numbers.null_numbers:
+        frame = frame.with_columns(
+            pl.when(~pl.col(name).is_in(missing)).then(name).alias(name) for name in numbers
+        )
     faults = [
         _number_faults(raw.filter(frame[name].is_null() & raw[name].is_not_null()), name, notation.numbers)
         for name in numbers
@@ -94,8 +96,9 @@ def _devices(raw: pl.DataFrame) -> pl.Series | None:
 def _number_faults(unread: pl.DataFrame, column: str, notation: NumberNotation) -> pl.DataFrame:
     if unread.schema[column] == pl.String:
         unread = unread.filter(~notation.is_null(column))
-    else:
-        unread = unread.filter(pl.col(column).is_not_nan()) if unread.schema[column].is_float() else unread
+    if missing := notation.null_numbers:
+        number = pl.col(column).cast(pl.Float64, strict=False)
+        unread = unread.filter(~number.is_in(missing).fill_null(value=False))
     return unread.select(
         "row_number",
         column=pl.lit(column),

@@ -6,6 +6,7 @@ What reads as a number is one; only what is left over is looked at again, so tha
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,13 @@ class NumberNotation:
         return pl.col(column).str.to_lowercase().is_in([token.lower() for token in self.null])
 
     @property
-    def nan_is_null(self) -> bool:
-        return any(token.lower() == "nan" for token in self.null)
+    def null_numbers(self) -> list[float]:
+        """The numbers among those words: what some devices send for want of a value."""
+        found = []
+        for token in self.null:
+            with suppress(ValueError):
+                found.append(float(token))
+        return found
 
 
 def read(raw: pl.Series, notation: NumberNotation) -> pl.Series:

@@ -11,6 +11,9 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+import polars as pl
+from polars.exceptions import PanicException, PolarsError
+
 from energy_etl.energy import EnergyKind
 from energy_etl.errors import UsageError
 from energy_etl.profiles.model import (
@@ -115,39 +118,38 @@ def _format(table: Table) -> FormatSpec:
     for key, mark in (("delimiter", delimiter), ("thousands", thousands)):
         if mark is not None and len(mark) != 1:
             raise table.wrong(f"is {mark!r}", "write one character", key)
-    encoding = table.text("encoding")
-    if encoding is not None:
-        try:
-            if "a,;".encode(codecs.lookup(encoding).name) not in {b"a,;", *map("a,;".encode, _WIDE)}:
-                raise LookupError
-        except (LookupError, UnicodeError):
-            raise table.wrong(
-                f"is {encoding!r}, which is no text encoding known here",
-                'for example "windows-1252"',
-                "encoding",
-            ) from None
     decimal = table.choice("decimal", DecimalMark)
     if decimal is not None and decimal == thousands:
         raise table.wrong("is the decimal mark, too", "a mark is one of them", "thousands")
+    if thousands is not None and decimal is None:
+        decimal = DecimalMark.COMMA if thousands == DecimalMark.POINT else DecimalMark.POINT
     skip = table.number("skip_rows") or 0
     if skip < 0 or skip != int(skip):
         raise table.wrong(f"is {skip:g}", "write how many lines stand before the header", "skip_rows")
-    columns = table.texts("columns")
+    null = table.texts("null")
     spec = FormatSpec(
         delimiter=delimiter,
-        encoding=encoding,
+        encoding=_encoding(table),
         decimal=decimal,
         thousands=thousands,
-        null=("", *table.texts("null")) if "null" in table.values else (*NULL_TOKENS, "NaN"),
-        columns=columns or None,
+        null=("", *null) if "null" in table.values else (*NULL_TOKENS, "NaN"),
+        columns=table.texts("columns") or None,
         skip_rows=int(skip),
     )
-    table.get("null")
     table.done()
     return spec
 
 
-_WIDE = ("utf-16-le", "utf-16-be")
+def _encoding(table: Table) -> str | None:
+    name = table.text("encoding")
+    if name is None:
+        return None
+    try:
+        "a".encode(name)
+        return codecs.lookup(name).name
+    except (LookupError, UnicodeError):
+        hint = 'for example "windows-1252"'
+        raise table.wrong(f"is {name!r}, which is no text encoding known here", hint, "encoding") from None
 
 
 def _time(table: Table) -> TimeSpec:
@@ -156,22 +158,42 @@ def _time(table: Table) -> TimeSpec:
         raise table.wrong("does not say where the time is", "give column, or both date and time")
     spec = TimeSpec(
         columns=(column,) if column else parts,
-        formats=table.texts("formats"),
+        formats=tuple(_time_format(table, text) for text in table.texts("formats")),
         zone=table.text("zone"),
         fold=table.choice("fold", Fold),
         date_order=table.choice("date_order", DateOrder),
         origin=_moment(table, "origin"),
         earliest=_moment(table, "earliest"),
     )
-    for text in spec.formats:
-        if text not in FORMAT_WORDS and "%" not in text:
-            raise table.wrong(
-                f"has {text!r}", f"write as for strptime, or one of {quoted(FORMAT_WORDS)}", "formats"
-            )
     if spec.zone is not None and not is_zone(spec.zone):
         raise table.wrong(f"is {spec.zone!r}", "write an IANA name such as Europe/Berlin", "zone")
     table.done()
     return spec
+
+
+_EXAMPLE = datetime(2026, 1, 31, 13, 5, 7, tzinfo=UTC)
+
+
+def _time_format(table: Table, text: str) -> str:
+    """A format that reads back, to the minute, what it writes."""
+    if text in FORMAT_WORDS:
+        return text
+    # Python's %f are digits behind a point, Polars' are nanoseconds.
+    wanted = text.replace(".%f", "%.f")
+    zoned = any(directive in wanted for directive in ("%z", "%#z", "%:z"))
+    example = pl.Series([_EXAMPLE if zoned else _EXAMPLE.replace(tzinfo=None)])
+    try:
+        if right := "%f" not in wanted:
+            written = example.dt.strftime(wanted.replace("%#z", "%z"))
+            read = written.str.to_datetime(wanted, time_zone="UTC" if zoned else None, strict=False)
+            right = bool((read.dt.truncate("1m") == example.dt.truncate("1m")).all())
+    except (PolarsError, PanicException):
+        right = False
+    if not right:
+        words = quoted(FORMAT_WORDS)
+        hint = f'write date and time as for strptime, such as "%d.%m.%Y %H:%M:%S", or one of {words}'
+        raise table.wrong(f"has {text!r}, by which no date and time can be read", hint, "formats")
+    return wanted
 
 
 def _moment(table: Table, key: str) -> datetime | None:

@@ -61,8 +61,8 @@ class ParquetReader:
             self._fields = [schema.field(position) for position in found.positions]
             self._row_bytes = max(1, _row_bytes(file.metadata))
         for name, field in zip(found.names, self._fields, strict=True):
-            if layout is None:
-                _require_type(source.name, name, field)
+            if layout is None or name in layout.ids:
+                _require_type(source.name, name if layout is None else _IDS[0], field)
             else:
                 _require_plain(source.name, field)
         self._packed = [field.name for field in self._fields if _is_text(field.type)]

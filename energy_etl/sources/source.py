@@ -61,6 +61,8 @@ class Layout:
 
     columns: tuple[str, ...]
     """The file's own names of the columns that are read."""
+    ids: tuple[str, ...] = ()
+    """Those of them that must not go through a float."""
     delimiter: str | None = None
     header: tuple[str, ...] | None = None
     """Of a file that has none."""

@@ -258,6 +258,12 @@ def test_other_measures_come_in_units(
     assert look(tmp_path, f"id,t,e,x\nm,{T0},1,{value}\n", profile=own).column(column) == [ours]
 
 
+def test_a_float_is_no_id(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"car_id": [1.8e19], "date": [T0], "charge_energy_added": [1.0]}), tmp_path / "f")
+    with pytest.raises(InputError, match='column "car_id" has the type double, which is not accepted'):
+        look(tmp_path, (tmp_path / "f").read_bytes(), "f.parquet", profile="teslamate")
+
+
 def test_a_row_may_hold_a_meter_and_a_vehicle(tmp_path: Path) -> None:
     own = """
 [time]
@@ -350,6 +356,10 @@ GOOD = '[time]\ncolumn = "t"\n[meter]\nid = "id"\nenergy = "e"\n'
         (GOOD.replace('"t"', '"t"\nzone = "Berlin"'), "time.zone is 'Berlin'", "Europe/Berlin"),
         (GOOD.replace('"t"', '"t"\nfold = "last"'), "time.fold is 'last'", "later"),
         (GOOD.replace('"t"', '"t"\nformats = "ISO"'), "time.formats has 'ISO'", '"iso"'),
+        (GOOD.replace('"t"', '"t"\nformats = "%d.%m.%Y"'), "time.formats has '%d.%m.%Y'", "%H:%M:%S"),
+        (GOOD.replace('"t"', '"t"\nformats = "%Y-%m-%d %H"'), "no date and time can be read", "%H:%M:%S"),
+        (GOOD.replace('"t"', '"t"\nformats = "%d/%m %H:%M"'), "no date and time can be read", ""),
+        (GOOD.replace('"t"', '"t"\nformats = "%Y-%m-%d %H:%M:%S,%f"'), "no date and time can be read", ""),
         (GOOD.replace('"t"', '"t"\ndate = "d"'), "time does not say where the time is", "column"),
         (GOOD.replace('"t"', '"t"\norigin = "now"'), "time.origin is no moment", "quotes"),
         (f'{GOOD}[format]\ndecimal = ";"\n', "format.decimal is ';'", '","'),

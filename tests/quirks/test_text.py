@@ -168,6 +168,19 @@ def test_what_is_missing_can_be_said(tmp_path: Path) -> None:
     assert found.counts == (2, 1, {"voltage:not_a_number": 1})
 
 
+def test_a_number_may_stand_for_a_missing_value(tmp_path: Path) -> None:
+    own = f'{PLAIN}[format]\nnull = ["65535", "-40"]\n'
+    found = look(tmp_path, f"id,kWh,U,time\nm1,1,65535,{TS}\nm2,1,-40.0,{TS}\nm3,1,40,{TS}\n", profile=own)
+    assert found.column("voltage") == [None, None, 40.0]
+
+
+def test_blanks_may_part_thousands(tmp_path: Path) -> None:
+    own = f'{PLAIN}[format]\nthousands = " "\n'
+    found = look(tmp_path, f"id,kWh,U,time\nm1,1 234.5,1,{TS}\nm2,12 34,1,{TS}\n", profile=own)
+    assert found.counts == (2, 1, {"kwh_consumed_ac:not_a_number": 1})
+    assert found.column("kwh_consumed_ac") == [1234.5]
+
+
 def test_text_in_a_numeric_column_costs_its_row(tmp_path: Path) -> None:
     found = look(tmp_path, f"{HEAD}m1,Charging,230,{TS}\nm2,0.5,230,{TS}\n")
     assert found.counts == (2, 1, {"kwh_consumed_ac:not_a_number": 1})
