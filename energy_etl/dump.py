@@ -8,19 +8,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from energy_etl.errors import InputError
-from energy_etl.frames.split import streams_of
+from energy_etl.interpret import interpret
+from energy_etl.options import LoadOptions
 from energy_etl.outcome import UNASSIGNED, Counts, LoadResult, RejectLimit, Status
-from energy_etl.sources.reader import open_source
-from energy_etl.streams import STREAMS, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from energy_etl.energy import EnergyRule
+    from energy_etl.interpret import Interpretation
     from energy_etl.outcome import Entry, Rules
     from energy_etl.plan import Checked
     from energy_etl.sources.fingerprint import Fingerprint
-    from energy_etl.sources.source import Reader, SourceFile
+    from energy_etl.sources.source import SourceFile
+    from energy_etl.streams import Stream
 
 
 class RejectLimitError(InputError):
@@ -47,6 +49,7 @@ class Dump:
     source: SourceFile
     taken: Fingerprint
     entry: Entry
+    options: LoadOptions = field(default_factory=LoadOptions)
     rejects_part: Path | None = None
     """Where its rejects are written to as well, as CSV rows."""
     on_loaded: Callable[[LoadResult], None] | None = None
@@ -57,27 +60,44 @@ class Dump:
     """0 until it is claimed; in a dry run, that of no load."""
     rows: int = 0
     naive_timestamps: int = 0
+    passed_over: dict[str, int] = field(default_factory=dict)
+    """What rows that are no part of a reading are → how many."""
+    energy: dict[str, str] = field(default_factory=dict)
+    """Stream name → what its energy column carries, and from where that is known."""
     counts: dict[str, Counts] = field(default_factory=dict)
     """Stream name (or ``unassigned``) → counts."""
 
     @cached_property
-    def reader(self) -> Reader:
-        """The opened dump.
+    def interpretation(self) -> Interpretation:
+        """The opened dump, and how it is read.
 
         Raises:
             InputError: Its columns are not those of a known stream, or it cannot be read at all.
+            AmbiguousInputError: They can be read in more than one way.
         """
-        return open_source(self.source)
+        return interpret(self.source, self.options)
 
     @cached_property
     def streams(self) -> tuple[Stream, ...]:
-        """The streams it can carry; JSON has no header that announces them."""
-        return streams_of(self.reader.columns) if self.source.format.has_header else STREAMS
+        """The streams it can carry."""
+        return self.interpretation.streams
+
+    @property
+    def declared(self) -> dict[str, EnergyRule]:
+        """Stream name → what its energy column is declared to carry, if it is."""
+        return {name: rule for name, rule in self.interpretation.energy.items() if rule is not None}
+
+    def decided(self) -> dict[str, str]:
+        """What decides the outcome, for the ledger: the options, and what was found out of the dump."""
+        found = self.__dict__.get("interpretation")
+        return self.options.recorded() | (found.recorded() if found is not None else {})
 
     def add(self, checked: Checked) -> None:
         """Count a batch in."""
         self.rows += checked.rows
         self.naive_timestamps += checked.naive_timestamps
+        for what, rows in checked.passed_over.items():
+            self.passed_over[what] = self.passed_over.get(what, 0) + rows
         for name, stream in checked.streams.items():
             counts = self._counts(name)
             counts.read += stream.read
@@ -93,6 +113,12 @@ class Dump:
         counts = self._counts(stream.name)
         for name, number in numbers.items():
             setattr(counts, name, getattr(counts, name) + number)
+
+    def count_flags(self, stream: Stream, flags: Mapping[str, int]) -> None:
+        """Count how derived readings came about."""
+        counted = self._counts(stream.name).flags
+        for flag, number in flags.items():
+            counted[flag] = counted.get(flag, 0) + number
 
     @property
     def has_rejects(self) -> bool:
@@ -116,8 +142,9 @@ class Dump:
         """The counts for the ledger."""
         return {name: counts.recorded() for name, counts in self.counts.items()}
 
-    def result(self, status: Status, rules: Rules, timezone: str) -> LoadResult:
+    def result(self, status: Status, rules: Rules) -> LoadResult:
         """What is told of it."""
+        found = self.interpretation
         return LoadResult(
             self.source.name,
             status,
@@ -128,15 +155,19 @@ class Dump:
             streams=self.counts,
             rules=rules,
             naive_timestamps=self.naive_timestamps,
-            timezone=timezone,
-            ignored_columns=self.reader.ignored,
+            timezone=found.zone,
+            ignored_columns=found.reader.ignored,
+            passed_over=self.passed_over,
+            interpretation=found.recorded(),
+            notes=tuple(found.notes()),
+            energy=self.energy,
         )
 
     def forget(self) -> None:
         """Start the account over, for another try."""
         self.load_id = self.rows = self.naive_timestamps = 0
-        self.counts = {}
-        self.__dict__.pop("reader", None)
+        self.counts, self.passed_over = {}, {}
+        self.__dict__.pop("interpretation", None)
 
     def _counts(self, name: str) -> Counts:
         return self.counts.setdefault(name, Counts())

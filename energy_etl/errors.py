@@ -88,6 +88,12 @@ class InputError(EnergyEtlError):
         self.file = file
 
 
+class AmbiguousInputError(InputError):
+    """A dump that can be read in more than one way; nothing of it is loaded until the user says in which."""
+
+    exit_code = ExitCode.USAGE
+
+
 class ConservationError(EnergyEtlError):
     """Rows read, loaded, duplicate, conflicting and rejected do not add up, or the server disagrees.
 

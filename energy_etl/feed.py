@@ -6,6 +6,7 @@ small dumps: a transaction and a COPY for each of a hundred small files would ta
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import polars as pl
 from energy_etl.dump import RejectLimitError
 from energy_etl.errors import InputError
 from energy_etl.frames.rejects import count_by_rule
+from energy_etl.kinds import Watch
 from energy_etl.outcome import Status
 from energy_etl.plan import StreamBatch, check, ready
 from energy_etl.sources.fingerprint import verify_unchanged
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from energy_etl.dump import Dump
     from energy_etl.frames.arrange import Watermarks
+    from energy_etl.kinds import Energy
     from energy_etl.options import LoadOptions
     from energy_etl.plan import Checked
 
@@ -65,6 +68,7 @@ class Feed:
         dumps: Claimed. Several are small ones: each is read wholly before any of it is passed on, so that it
             can still be refused by itself.
         marks: Stream name → what history holds, of every stream the dumps can carry.
+        energies: Stream name → what the dumps carry as its energy.
         options: How to load.
         latest: The latest believable timestamp.
         batch_rows: Rows gathered into a batch.
@@ -75,6 +79,7 @@ class Feed:
         self,
         dumps: Sequence[Dump],
         marks: dict[str, Watermarks],
+        energies: dict[str, Energy],
         options: LoadOptions,
         *,
         latest: datetime,
@@ -83,6 +88,7 @@ class Feed:
     ) -> None:
         self._dumps = dumps
         self._marks = marks
+        self._energies = energies
         self._options = options
         self._latest = latest
         self._batch_rows = batch_rows
@@ -135,12 +141,27 @@ class Feed:
             yield first
             return
         dump.add(first)
-        result = dump.result(Status.FAILED, count_by_rule(first.rejects), self._options.timezone)
+        result = dump.result(Status.FAILED, count_by_rule(first.rejects))
         fed.refused.append(Refused(dump, RejectLimitError(result, limit), first.rejects))
 
     def _read(self, dump: Dump) -> Generator[Checked]:
+        """A dump's batches, held against what is known of its devices' energy."""
         rows = min(READ_ROWS, self._batch_rows)
-        return check(dump.reader, zone=self._options.timezone, latest=self._latest, rows=rows)
+        kinds = {name: energy.kind for name, energy in self._energies.items()}
+        watch = Watch(dump, kinds)
+        pieces = check(
+            dump.interpretation,
+            latest=self._latest,
+            rows=rows,
+            kinds={name: kind.rule.kind for name, kind in kinds.items()},
+        )
+        with closing(pieces):
+            for checked in pieces:
+                for name, valid in checked.valid.items():
+                    self._energies[name].admit(dump.source.name, valid)
+                watch.add(checked.valid)
+                yield checked
+        watch.close()
 
     def _ready(self, fed: Fed) -> Fed:
         for stream in STREAMS:
@@ -151,9 +172,12 @@ class Feed:
             ]
             readings = pl.concat(parts) if parts else None
             if readings is not None and not readings.is_empty():
-                marks = self._marks[stream.name]
-                fed.streams[stream.name] = ready(stream, readings, marks, summed=self._summed)
+                fed.streams[stream.name] = self._arranged(stream.name, readings)
         return fed
+
+    def _arranged(self, name: str, readings: pl.DataFrame) -> StreamBatch:
+        energy = self._energies[name]
+        return ready(energy.stream, readings, self._marks[name], energy.counting, summed=self._summed)
 
 
 def _labelled(dump: Dump, readings: pl.DataFrame) -> pl.DataFrame:

@@ -171,7 +171,7 @@ class _Run:
         from energy_etl.dump import Dump
 
         part = self._rejects_part(file.name) if self._rejects_part else None
-        return Dump(source, taken, entry, part)
+        return Dump(source, taken, entry, self._options, part)
 
     def _note_unrecognised(self, file: FoundFile, error: InputError) -> None:
         """Put a file of no known kind into the ledger, if its content can be told from others'."""
@@ -261,7 +261,7 @@ def persistently(attempt: Callable[[], Done], name: str, options: LoadOptions, o
 
 
 def _failed(name: str, error: EnergyEtlError) -> LoadResult:
-    return LoadResult(name, Status.FAILED, error=error.message, hint=error.hint)
+    return LoadResult(name, Status.FAILED, error=error.message, hint=error.hint, exit_code=error.exit_code)
 
 
 def _worth_trying_again(error: Exception) -> bool:

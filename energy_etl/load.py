@@ -22,6 +22,7 @@ from energy_etl.db import ledger
 from energy_etl.db.storage import Storage
 from energy_etl.dump import Dump, RejectLimitError
 from energy_etl.errors import InputError
+from energy_etl.kinds import surely_intervals
 from energy_etl.outcome import LoadResult, Status, already_loaded
 from energy_etl.store import Store
 
@@ -103,6 +104,11 @@ class _Job:
 
     def run(self, dumps: Sequence[Dump]) -> Loaded:
         readable = [dump for dump in dumps if self._readable(dump)]
+        if len(dumps) > 1:
+            # Counters and power are derived from what is in history already: one dump at a time.
+            shared = [dump for dump in readable if surely_intervals(dump, self._options)]
+            self._loaded.too_large += [dump for dump in readable if dump not in shared]
+            readable = shared
         claimed: list[Dump] = []
         try:
             with self._conn.transaction(force_rollback=self._options.dry_run):
@@ -122,7 +128,7 @@ class _Job:
     def _readable(self, dump: Dump) -> bool:
         dump.forget()
         try:
-            return bool(dump.reader)
+            return bool(dump.interpretation)
         except InputError as error:
             self._fail(dump, error)
             return False
@@ -131,8 +137,7 @@ class _Job:
         if self._options.dry_run:
             dump.load_id = BEFORE_DRY_IDS + number
             return True
-        recorded = self._options.recorded()
-        load_id = ledger.claim(self._conn, dump.entry, recorded, self._options.lock_wait)
+        load_id = ledger.claim(self._conn, dump.entry, dump.decided(), self._options.lock_wait)
         dump.load_id = load_id or 0
         return load_id is not None
 
@@ -151,7 +156,8 @@ class _Job:
             self._loaded.results.update(work.close(left))
             if not self._options.dry_run:
                 for dump in left:
-                    ledger.finish(self._conn, dump.load_id, dump.recorded(), storage.path)
+                    decided = {**dump.decided(), "storage": storage.path}
+                    ledger.finish(self._conn, dump.load_id, dump.recorded(), decided)
                     if dump.on_loaded:
                         dump.on_loaded(self._loaded.results[dump])
             work.publish()
@@ -176,12 +182,17 @@ class _Job:
         if isinstance(error, RejectLimitError):
             result = error.result
         else:
-            result = LoadResult(dump.source.name, Status.FAILED, error=error.message, hint=error.hint)
+            result = LoadResult(
+                dump.source.name,
+                Status.FAILED,
+                error=error.message,
+                hint=error.hint,
+                exit_code=error.exit_code,
+            )
         self._loaded.results[dump] = result
         if not self._options.dry_run:
             counts = {name: one.recorded() for name, one in result.streams.items()}
-            recorded = self._options.recorded()
-            ledger.record_failure(self._conn, dump.entry, dump.met_at, recorded, counts, error.message)
+            ledger.record_failure(self._conn, dump.entry, dump.met_at, dump.decided(), counts, error.message)
 
 
 def _export(refused: Refused) -> None:

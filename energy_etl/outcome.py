@@ -8,7 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from energy_etl.errors import ConservationError, UsageError
+from energy_etl.errors import ConservationError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,6 +46,8 @@ class Counts:
     min_ts: datetime | None = None
     max_ts: datetime | None = None
     """Span of the valid readings."""
+    flags: dict[str, int] = field(default_factory=dict)
+    """How derived energy came about (``energy.Quality``): flag → how many loaded readings carry it."""
 
     def span(self, min_ts: datetime | None, max_ts: datetime | None) -> None:
         """Widen the span."""
@@ -66,7 +68,8 @@ class Counts:
     def recorded(self) -> dict[str, Any]:
         """As JSON values."""
         span = {name: ts.isoformat() for name in ("min_ts", "max_ts") if (ts := getattr(self, name))}
-        return {**{name: getattr(self, name) for name in COUNTED}, **span}
+        flags = {"flags": self.flags} if self.flags else {}
+        return {**{name: getattr(self, name) for name in COUNTED}, **span, **flags}
 
 
 class Status(StrEnum):
@@ -98,11 +101,21 @@ class LoadResult:
     """Timestamps without a zone, taken in ``timezone``."""
     timezone: str = "UTC"
     ignored_columns: tuple[str, ...] = ()
+    passed_over: dict[str, int] = field(default_factory=dict)
+    """What rows that are no part of a reading are → how many."""
+    interpretation: dict[str, str] = field(default_factory=dict)
+    """How it was read: profile, time zone, what was found out."""
+    notes: tuple[str, ...] = ()
+    """What of that people should know."""
     seconds: float = 0.0
     loaded_at: datetime | None = None
     """When a dump that is already loaded came in."""
     error: str | None = None
     hint: str | None = None
+    exit_code: ExitCode = ExitCode.INPUT
+    """Where it failed."""
+    energy: dict[str, str] = field(default_factory=dict)
+    """Stream name → what its energy column carries, and from where that is known."""
 
     def total(self, name: str) -> int:
         """A count over all streams."""

@@ -22,7 +22,11 @@ LOCAL_NAME = "energy-etl.toml"
 _NUMBER = (int, float)
 _KEYS: dict[str, tuple[str, tuple[type, ...]]] = {
     "database.url": ("", (str,)),
+    "ingest.profile": ("ingest", (str,)),
     "ingest.timezone": ("ingest", (str,)),
+    "ingest.fold": ("ingest", (str,)),
+    "ingest.date_order": ("ingest", (str,)),
+    "ingest.decimal": ("ingest", (str,)),
     "ingest.on_conflict": ("ingest", (str,)),
     "ingest.max_rejects": ("ingest", (str, int)),
     "ingest.lock_wait": ("ingest", _NUMBER),
@@ -33,7 +37,13 @@ _KEYS: dict[str, tuple[str, tuple[type, ...]]] = {
 }
 """Key of the file → the command whose option of that name it is the default of, and the types it may have."""
 
-_CHOICES = {"ingest.on_conflict": ("keep", "replace"), "storage.direct_compress": ("auto", "off")}
+_CHOICES = {
+    "ingest.on_conflict": ("keep", "replace"),
+    "ingest.fold": ("earlier", "later", "order"),
+    "ingest.date_order": ("dmy", "mdy"),
+    "ingest.decimal": (".", ","),
+    "storage.direct_compress": ("auto", "off"),
+}
 
 
 @dataclass(frozen=True, slots=True)

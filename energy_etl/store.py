@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from energy_etl.db import history, live
+from energy_etl.db.derived import DerivedReadings
+from energy_etl.db.energy import baselines, remember, remembered
 from energy_etl.db.history import History
 from energy_etl.db.known import Known
 from energy_etl.db.late import LateReadings, Outcome
@@ -19,6 +21,7 @@ from energy_etl.errors import ConservationError
 from energy_etl.feed import Fed, Feed
 from energy_etl.frames import checksum
 from energy_etl.frames.arrange import Watermarks, merge_newest
+from energy_etl.kinds import Energy, Kind, Reported, resolve
 from energy_etl.options import OnConflict
 from energy_etl.outcome import LoadResult, Status
 from energy_etl.prefetch import prefetch
@@ -26,7 +29,7 @@ from energy_etl.streams import STREAMS, Stream
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import date
 
     import polars as pl
@@ -53,18 +56,25 @@ class Store:
         streams = [stream for stream in STREAMS if any(stream in dump.streams for dump in dumps)]
         if not options.dry_run:
             history.lock(conn, streams, options.lock_wait)
+        self._latest = datetime.now(UTC) + CLOCK_TOLERANCE
+        marks = {stream.name: history.watermarks(conn, stream) for stream in streams}
+        self._energies = self._resolved(streams, marks)
         storage.prepare()
         self._rejects = Rejects(conn, dry_run=options.dry_run)
-        self._streams = {s.name: _StreamStore(conn, s, storage, dry_run=options.dry_run) for s in streams}
+        self._streams = {
+            name: _StreamStore(conn, energy, marks[name], storage, dry_run=options.dry_run)
+            for name, energy in self._energies.items()
+        }
         self._days: set[tuple[str, date]] = set()
 
     def feed(self) -> Generator[Fed]:
         """The batches of the dumps."""
         feed = Feed(
             list(self._dumps.values()),
-            {name: stream.watermarks() for name, stream in self._streams.items()},
+            {name: stream.watermarks for name, stream in self._streams.items()},
+            self._energies,
             self._options,
-            latest=datetime.now(UTC) + CLOCK_TOLERANCE,
+            latest=self._latest,
             batch_rows=self._storage.batch_rows,
             summed=self._storage.compressing and not self._options.dry_run,
         )
@@ -84,6 +94,7 @@ class Store:
             history.check_lock_capacity(self._conn, self._storage.flavour, len(self._days))
             stream = self._streams[name]
             stream.add(batch)
+            self._count_flags(stream, batch.flags)
             for load_id, count in batch.new.items():
                 self._dumps[load_id].count(stream.stream, loaded=count)
 
@@ -95,7 +106,34 @@ class Store:
                 counts: Counter[int] = getattr(outcome, name)
                 for load_id, count in counts.items():
                     self._dumps[load_id].count(stream.stream, **{name: count})
+            self._count_flags(stream, outcome.flags)
         return {dump: self._closed(dump) for dump in dumps}
+
+    def _resolved(self, streams: Sequence[Stream], marks: dict[str, pl.DataFrame]) -> dict[str, Energy]:
+        """What the dumps carry as each stream's energy."""
+        known = {
+            stream.name: Reported(marks[stream.name][stream.device], remembered(self._conn, stream))
+            for stream in streams
+        }
+        kinds: dict[str, Kind] = {}
+        for dump in self._dumps.values():
+            # Several dumps share a transaction only where all of them carry interval energy.
+            found = resolve(dump, self._options, known, self._latest)
+            dump.energy = {name: str(kind) for name, kind in found.items()}
+            kinds |= found
+        energies = {}
+        for stream in streams:
+            kind, before = kinds[stream.name], known[stream.name]
+            own = stream.of_kind(kind.rule.kind)
+            counted_from = baselines(self._conn, own, before.rules) if own.raw else {}
+            energies[stream.name] = Energy(own, kind, before, counted_from)
+        return energies
+
+    def _count_flags(self, stream: _StreamStore, flags: Mapping[str, int]) -> None:
+        # Where energy is derived, the dump has the transaction for itself.
+        for dump in self._dumps.values():
+            if flags:
+                dump.count_flags(stream.stream, flags)
 
     def publish(self) -> None:
         """Let readers see all of it at once: the last thing before the commit."""
@@ -107,7 +145,7 @@ class Store:
             self._rejects.export(dump.load_id, dump.rejects_part)
         status = Status.DRY_RUN if self._options.dry_run else Status.LOADED
         rules = self._rejects.counts(dump.load_id) if dump.has_rejects else {}
-        result = dump.result(status, rules, self._options.timezone)
+        result = dump.result(status, rules)
         if dump.over(self._options.max_rejects):
             raise RejectLimitError(result, self._options.max_rejects)
         dump.check()
@@ -117,19 +155,30 @@ class Store:
 class _StreamStore:
     """One stream's part of it."""
 
-    def __init__(self, conn: Connection[Any], stream: Stream, storage: Storage, *, dry_run: bool) -> None:
-        self.stream = stream
+    def __init__(
+        self,
+        conn: Connection[Any],
+        energy: Energy,
+        marks: pl.DataFrame,
+        storage: Storage,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self.stream = stream = energy.stream
+        self.watermarks = Watermarks(stream, marks)
+        """What history holds before anything is added."""
+        self._energy = energy
         self._conn = conn
         self._dry_run = dry_run
         self._history = History(conn, stream, storage.flavour, dry_run=dry_run)
         self._known = Known(conn, stream)
-        self._late = LateReadings(conn, stream, self._known, dry_run=dry_run)
+        self._late = (
+            DerivedReadings(conn, stream, energy.rules, dry_run=dry_run)
+            if stream.raw
+            else LateReadings(conn, stream, self._known, dry_run=dry_run)
+        )
         self._newest: pl.DataFrame | None = None
         self._sums: list[pl.DataFrame] = []
-
-    def watermarks(self) -> Watermarks:
-        """What history holds before anything is added."""
-        return Watermarks(self.stream, history.watermarks(self._conn, self.stream))
 
     def add(self, batch: StreamBatch) -> None:
         """New readings into history, the others aside."""
@@ -153,7 +202,9 @@ class _StreamStore:
             self._verify(load_ids, checksum.merged(self.stream, self._sums))
         outcome = self._late.settle(replace=on_conflict is OnConflict.REPLACE)
         if not self._dry_run:
-            live.advance(self._conn, self.stream, self._newest, restated=bool(outcome.replaced))
+            restated = bool(outcome.replaced) or outcome.rederived
+            live.advance(self._conn, self.stream, self._newest, restated=restated)
+            remember(self._conn, self.stream, self._energy.to_remember(), max(load_ids))
         return outcome
 
     def publish(self) -> None:

@@ -8,9 +8,8 @@ energy).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import dataframely as dy
@@ -18,11 +17,16 @@ import dataframely as dy
 if TYPE_CHECKING:
     import polars as pl
 
+    from energy_etl.energy import EnergyKind
+
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 """No telemetry of this kind is older; clocks that were never set say 1970, mistyped years say 14."""
 
 MAX_INTERVAL_KWH = 12_000.0
 """What a 500 kW charge point delivers in a day: more cannot be the energy of one interval."""
+
+MAX_COUNTER_KWH = 1e9
+"""More than any register has digits for, and more kW than any line carries."""
 
 MAX_VOLTAGE_V = 1_000.0
 MAX_SOC_PERCENT = 100.5
@@ -32,35 +36,6 @@ TEMP_RANGE_C = (-50.0, 150.0)
 ID_MAX_CHARACTERS = 128
 ID_PATTERN = r"^[^\p{Cc}\p{Zl}\p{Zp}]*$"
 """No control characters or line separators: an id is shown on terminals and written into text files."""
-
-
-class EnergyKind(StrEnum):
-    """What the energy column of a dump carries."""
-
-    INTERVAL = "interval"
-    """Energy of the interval that ends at the timestamp, kWh: what history holds."""
-    REGISTER = "register"
-    """A counter that only grows, kWh, until it rolls over or the meter is replaced."""
-    SESSION = "session"
-    """A counter that starts over at every plug-in, kWh."""
-    POWER = "power"
-    """Power, kW: to be integrated over time."""
-
-
-DEFAULT_MAX_KW = 500.0
-"""The most power a device is believed to draw or deliver: the largest charge points."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnergyRule:
-    """How the energy column of a device is to be understood."""
-
-    kind: EnergyKind = EnergyKind.INTERVAL
-    max_kw: float = DEFAULT_MAX_KW
-    """Ceiling of the device's power: what exceeds it is no energy."""
-    dial_kwh: float | None = None
-    """Where a register starts over from zero (99,999.9 counts to 100,000.0); None: it never does."""
-
 
 SOURCE_COLUMNS = {
     "meter_id": "meterId",
@@ -88,7 +63,7 @@ class MeterReading(dy.Schema):
 
     row_number = dy.Int64(nullable=False)
     meter_id = _Id(nullable=False, min_length=1, max_length=ID_MAX_CHARACTERS, regex=ID_PATTERN)
-    ts = dy.Datetime(nullable=False, min=EARLIEST, time_unit="us", time_zone="UTC")
+    ts = dy.Datetime(nullable=False, time_unit="us", time_zone="UTC")
     kwh_consumed_ac = dy.Float64(nullable=False, min=0.0, max=MAX_INTERVAL_KWH)
     voltage = dy.Float64(nullable=True, min=0.0, max=MAX_VOLTAGE_V)
 
@@ -98,10 +73,22 @@ class VehicleReading(dy.Schema):
 
     row_number = dy.Int64(nullable=False)
     vehicle_id = _Id(nullable=False, min_length=1, max_length=ID_MAX_CHARACTERS, regex=ID_PATTERN)
-    ts = dy.Datetime(nullable=False, min=EARLIEST, time_unit="us", time_zone="UTC")
+    ts = dy.Datetime(nullable=False, time_unit="us", time_zone="UTC")
     soc = dy.Float64(nullable=True, min=0.0, max=MAX_SOC_PERCENT)
     kwh_delivered_dc = dy.Float64(nullable=False, min=0.0, max=MAX_INTERVAL_KWH)
     battery_temp = dy.Float64(nullable=True, min=TEMP_RANGE_C[0], max=TEMP_RANGE_C[1])
+
+
+class MeterCounter(MeterReading):
+    """As :class:`MeterReading`, the energy column being a counter, kWh, or power, kW."""
+
+    kwh_consumed_ac = dy.Float64(nullable=False, min=0.0, max=MAX_COUNTER_KWH)
+
+
+class VehicleCounter(VehicleReading):
+    """As :class:`VehicleReading`, the energy column being a counter, kWh, or power, kW."""
+
+    kwh_delivered_dc = dy.Float64(nullable=False, min=0.0, max=MAX_COUNTER_KWH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +106,36 @@ class Stream:
     """Measured columns in table order, the energy among them."""
     history: str
     live: str
+    raw: str | None = None
+    """The column that keeps the register or the power that the energy is derived from, if it is."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Canonical columns a dump carries for this stream, in table order."""
         return (self.device, "ts", *self.measures)
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Columns that are written to history, load_id apart."""
+        return (*self.columns, self.raw, "quality") if self.raw else self.columns
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Measures as the device reported them, which tell whether two readings are the same."""
+        return tuple(self.raw if self.raw and name == self.energy else name for name in self.measures)
+
+    @property
+    def floats(self) -> tuple[str, ...]:
+        """All measures that history keeps, derived and reported."""
+        return (*self.measures, self.raw) if self.raw else self.measures
+
+    def of_kind(self, kind: EnergyKind) -> Stream:
+        """The stream as a dump with this kind of energy column feeds it."""
+        schema = _COUNTERS[self.name] if kind.raw else self.schema
+        return replace(self, raw=kind.raw, schema=schema)
+
+
+_COUNTERS: dict[str, type[dy.Schema]] = {"meter": MeterCounter, "vehicle": VehicleCounter}
 
 
 METER = Stream(

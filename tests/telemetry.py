@@ -12,6 +12,7 @@ import polars as pl
 from energy_etl.analytics.performance import DEFAULT_THRESHOLD_PERCENT, Performance, performance
 from energy_etl.analytics.window import WindowRequest
 from energy_etl.db import links, session
+from energy_etl.energy import EnergyKind
 from energy_etl.ingest import ingest
 from energy_etl.options import LoadOptions
 from energy_etl.present.diagnostics import Diagnostics
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 START = datetime(2025, 6, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+INTERVALS = LoadOptions(meter_energy=EnergyKind.INTERVAL, vehicle_energy=EnergyKind.INTERVAL)
+"""Whatever figures a test makes up are the energy of intervals."""
 
 
 def meter(
@@ -91,7 +94,7 @@ class Telemetry:
     def load_files(self, *paths: Path) -> None:
         """Load dumps; every reading must be new and valid."""
         observer = LoadProgress(Diagnostics(quiet=True))
-        for result in ingest([str(path) for path in paths], self._sessions, LoadOptions(), observer):
+        for result in ingest([str(path) for path in paths], self._sessions, INTERVALS, observer):
             assert result.error is None
             assert result.total("loaded") == result.total("read") > 0
 

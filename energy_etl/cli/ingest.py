@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from energy_etl.cli.context import diagnostics, shared_options, target
+from energy_etl.energy import EnergyKind
 from energy_etl.errors import ExitCode
 from energy_etl.options import DirectCompress, LoadOptions, OnConflict
 from energy_etl.outcome import LoadResult, RejectLimit, Status
 from energy_etl.present.output import Format
+from energy_etl.profiles.model import DateOrder, DecimalMark, Fold, Profile
 
 
 @shared_options
@@ -23,9 +25,32 @@ def ingest(
         typer.Argument(metavar="PATH...", help="Files, directories, globs; - for standard input."),
     ],
     *,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="What the columns mean: a built-in profile, or a .toml file. [default: told by the columns]",
+        ),
+    ] = None,
     timezone: Annotated[
-        str, typer.Option(metavar="ZONE", help="Of timestamps without an offset, as Europe/Berlin.")
-    ] = "UTC",
+        str | None,
+        typer.Option(
+            metavar="ZONE",
+            help="Of timestamps without an offset, as Europe/Berlin. [default: the profile's, or UTC]",
+        ),
+    ] = None,
+    fold: Annotated[
+        Fold | None,
+        typer.Option(help="Which is meant where a local time occurs twice. [default: none, it is rejected]"),
+    ] = None,
+    date_order: Annotated[
+        DateOrder | None,
+        typer.Option(help="Of dates like 11/01/2017. [default: what all dates of the file show]"),
+    ] = None,
+    decimal: Annotated[
+        DecimalMark | None,
+        typer.Option(help="What stands before a fraction. [default: what the numbers show]"),
+    ] = None,
     on_conflict: Annotated[
         OnConflict,
         typer.Option(help="A reading that is stored with other values: keep it, or replace it."),
@@ -50,6 +75,13 @@ def ingest(
         DirectCompress,
         typer.Option(help="TimescaleDB: store readings compressed at once, or as rows to compress later."),
     ] = DirectCompress.AUTO,
+    meter_energy: Annotated[
+        EnergyKind | None,
+        typer.Option(
+            help="What the energy column of meter readings carries. [default: as declared, or plain]"
+        ),
+    ] = None,
+    vehicle_energy: Annotated[EnergyKind | None, typer.Option(help="The same of vehicle readings.")] = None,
     output: Annotated[
         Format | None,
         typer.Option(
@@ -81,13 +113,19 @@ def ingest(
 
     said = diagnostics(ctx)
     options = LoadOptions(
+        profile=named_profile(profile),
         timezone=timezone,
+        fold=fold,
+        date_order=date_order,
+        decimal=decimal,
         on_conflict=on_conflict,
         max_rejects=RejectLimit.parse(max_rejects),
         dry_run=dry_run,
         lock_wait=lock_wait,
         retry_for=retry_for,
         direct_compress=direct_compress,
+        meter_energy=meter_energy,
+        vehicle_energy=vehicle_energy,
     )
     results: list[LoadResult] = []
     try:
@@ -107,11 +145,21 @@ def ingest(
     raise typer.Exit(exit_code(results, on_conflict))
 
 
+def named_profile(named: str | None) -> Profile | None:
+    """The profile a user names, if one is named."""
+    if named is None:
+        return None
+    from energy_etl.profiles.load import load
+
+    return load(named)
+
+
 def exit_code(results: list[LoadResult], on_conflict: OnConflict) -> ExitCode:
     """What the process tells its caller of these."""
     failed = sum(result.status is Status.FAILED for result in results)
     if failed == len(results):
-        return ExitCode.INPUT
+        codes = {result.exit_code for result in results}
+        return codes.pop() if len(codes) == 1 else ExitCode.INPUT
     rejected = any(result.total("rejected") for result in results)
     conflicting = on_conflict is OnConflict.KEEP and any(result.total("conflicting") for result in results)
     return ExitCode.PROBLEMS if failed or rejected or conflicting else ExitCode.DONE

@@ -35,18 +35,24 @@ class Outcome:
     conflicting: Counts = field(default_factory=Counter)
     replaced: Counts = field(default_factory=Counter)
     """Stored readings that were restated; none unless asked for."""
+    flags: Counter[str] = field(default_factory=Counter)
+    """Flag of a derived reading → how many of those loaded carry it."""
+    rederived: bool = False
+    """Stored readings were derived anew."""
 
 
 class LateReadings:
     """One stream's late readings, as one load meets them. Expects the load's transaction."""
 
-    def __init__(self, conn: Connection[Any], stream: Stream, known: Known, *, dry_run: bool = False) -> None:
+    def __init__(
+        self, conn: Connection[Any], stream: Stream, known: Known | None, *, dry_run: bool = False
+    ) -> None:
         """Nothing is made yet.
 
         Args:
             conn: In the load's transaction, holding the stream's lock.
             stream: Whose.
-            known: Asks the stream's history.
+            known: Asks the stream's history by checksum; None where that says nothing.
             dry_run: Compare with what the load would have stored, too.
         """
         self._conn = conn
@@ -65,7 +71,7 @@ class LateReadings:
         """Take readings in; those of devices that history knows by their checksum are done with.
 
         Args:
-            late: load_id, row_number and the stream's columns.
+            late: load_id, row_number, the stream's device, ts and reported measures.
             checksums: Of these very readings by device; None where it is not worth asking.
         """
         if checksums is not None and self._known is not None:
@@ -83,7 +89,8 @@ class LateReadings:
         self._aside.update(late[self._stream.device].unique())
         self._oldest.append(late["ts"].min())
         self._newest.append(late["ts"].max())
-        columns = late.select("load_id", "row_number", *self._stream.columns)
+        stream = self._stream
+        columns = late.select("load_id", "row_number", stream.device, "ts", *stream.reported)
         copy_in(self._conn, query("late.copy").format(**self._names), encode(columns), "a temporary table")
 
     def settle(self, *, replace: bool) -> Outcome:
@@ -101,11 +108,14 @@ class LateReadings:
         if same == self._sent:
             return Outcome(duplicate=self._duplicate + same)
         new = any(count for _, _, count in compared)
-        loaded = self._counts("insert", bounds) if new else Counter()
+        loaded = self._insert(bounds) if new else Counter()
         conflicting = self._counts("report_restated" if replace else "report_conflicts", bounds)
         replaced = self._counts(self._restate, bounds) if replace and conflicting else Counter()
         duplicate = self._duplicate + (self._sent - loaded - conflicting)
         return Outcome(loaded, duplicate, conflicting, replaced)
+
+    def _insert(self, bounds: dict[str, Any]) -> Counts:
+        return self._counts("insert", bounds)
 
     def _counts(self, statement: str, values: dict[str, Any]) -> Counts:
         return Counter(dict(self._rows(statement, values)))

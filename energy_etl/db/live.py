@@ -32,7 +32,7 @@ def advance(conn: Connection[Any], stream: Stream, newest: pl.DataFrame | None, 
     fill = names(stream)
     if newest is not None:
         conn.execute(query("live.create_newest").format(**fill))
-        rows = encode(newest.select(*stream.columns, "load_id", "first_ts"))
+        rows = encode(newest.select(*stream.stored, "load_id", "first_ts"))
         copy_in(conn, query("live.copy_newest").format(**fill), rows, "a temporary table")
         conn.execute(query("live.advance").format(**fill))
         conn.execute(query("live.extend_back").format(**fill))

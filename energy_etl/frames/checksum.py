@@ -71,7 +71,7 @@ def reading_hashes(stream: Stream, readings: pl.DataFrame) -> Hashes:
     """The hash of each reading's ts and measures, as ``db.tables`` has the server compute it."""
     ts = readings["ts"].to_physical().to_numpy() - _EPOCH_2000_US
     # No valid reading has a NaN, which is therefore free to stand for a value that is not there.
-    columns = [readings[name].fill_null(float("nan")).to_numpy() for name in stream.measures]
+    columns = [readings[name].fill_null(float("nan")).to_numpy() for name in stream.floats]
     hashes = np.empty(readings.height, dtype=np.uint64)
     for start in range(0, readings.height, _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Of the JSON document."""
 
+AS_USUAL = "interval (declared)"
+"""What the energy of a dump with the documented columns is."""
+
 RESTATED = "reading:restated"
 """The rule of a reading that has replaced the stored one."""
 
@@ -111,6 +114,18 @@ def _remark(result: LoadResult, said: Diagnostics, listing: str | None) -> None:
             f"{name}: {cells.things(result.naive_timestamps, 'timestamp')} without an offset taken as"
             f" {result.timezone} (--timezone names another zone)"
         )
+    for stream, energy in result.energy.items():
+        if energy != AS_USUAL:
+            said.note(f"{name}: the energy of {stream} readings is {energy}")
+    for stream, counts in result.streams.items():
+        if counts.flags:
+            listed = ", ".join(f"{count:,} × {flag}" for flag, count in sorted(counts.flags.items()))
+            said.note(f"{name}: {stream} energy derived with {listed}")
+    for note in result.notes:
+        said.note(f"{name}: {note}")
+    if result.passed_over:
+        listed = ", ".join(f"{count:,} × {what}" for what, count in result.passed_over.items())
+        said.note(f"{name}: rows that are no part of a reading are passed over: {listed}")
     if result.ignored_columns:
         listed = ", ".join(f'"{column}"' for column in result.ignored_columns)
         said.note(f"{name}: columns that mean nothing here are ignored: {listed}")
@@ -155,7 +170,7 @@ def _file(result: LoadResult) -> dict[str, Any]:
         "rows": result.rows,
         "seconds": round(result.seconds, 3),
         "streams": {
-            stream: {camel(name): value for name, value in _values(counts).items()}
+            stream: {camel(name): value for name, value in _values(counts).items()} | _flags(counts)
             for stream, counts in result.streams.items()
         },
         "rejectsByRule": [
@@ -165,6 +180,9 @@ def _file(result: LoadResult) -> dict[str, Any]:
         "naiveTimestamps": result.naive_timestamps,
         "timezone": result.timezone,
         "ignoredColumns": list(result.ignored_columns),
+        "passedOver": [{"what": what, "rows": rows} for what, rows in result.passed_over.items()],
+        "interpretation": {camel(name): value for name, value in result.interpretation.items()},
+        "energy": result.energy,
         "error": result.error,
         "hint": result.hint,
     }
@@ -184,6 +202,10 @@ def _csv_rows(results: Iterable[LoadResult]) -> Iterable[list[Any]]:
         for stream, counts in result.streams.items() or [(None, None)]:
             values = _values(counts) if counts else {}
             yield [{**about, "stream": stream, **values}.get(key) for key in _CSV]
+
+
+def _flags(counts: Counts) -> dict[str, Any]:
+    return {"flags": counts.flags} if counts.flags else {}
 
 
 def _values(counts: Counts) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 -- name: create
 CREATE TEMPORARY TABLE {late} ON COMMIT DROP AS
-SELECT load_id, 0::bigint AS row_number, {columns} FROM {stored} WITH NO DATA;
+SELECT load_id, 0::bigint AS row_number, {reported} FROM {stored} WITH NO DATA;
 
 -- name: copy
-COPY {late} (load_id, row_number, {columns}) FROM STDIN (FORMAT binary);
+COPY {late} (load_id, row_number, {reported}) FROM STDIN (FORMAT binary);
 
 -- name: analyze
 ANALYZE {late};

@@ -21,7 +21,7 @@ FROM {newest} newest
 WHERE live.{device} = newest.{device} AND newest.first_ts < live.first_ts;
 
 -- name: restate
--- A restated reading that is its device's newest.
+-- A reading that is its device's newest and was restated or derived anew.
 UPDATE {live} l SET {restated_assignments}, load_id = h.load_id
 FROM {history} h
-WHERE h.{device} = l.{device} AND h.ts = l.ts AND NOT ({same});
+WHERE l.{device} IN (SELECT {device} FROM {late}) AND h.{device} = l.{device} AND h.ts = l.ts AND NOT ({same_as_shown});

@@ -164,7 +164,7 @@ def test_a_file_that_only_looks_small_has_a_transaction_of_its_own(
     seconds = READ_ROWS + 1
     pl.select(
         meterId=pl.lit("M-9"),
-        kwhConsumedAc=pl.lit(0.5),
+        kwhConsumedAc=pl.lit(0.05),
         timestamp=1_700_000_000 + pl.int_range(seconds, dtype=pl.Int64),
     ).with_columns(voltage=pl.lit(230.0)).write_parquet(tmp_path / "large.parquet")
     assert (tmp_path / "large.parquet").stat().st_size < SMALL_BYTES

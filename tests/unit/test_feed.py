@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from energy_etl import feed as feeding
 from energy_etl.dump import Dump, RejectLimitError
+from energy_etl.energy import EnergyRule
 from energy_etl.errors import InputError
 from energy_etl.feed import Fed, Feed
 from energy_etl.frames.arrange import Watermarks
+from energy_etl.kinds import Energy, Kind, Origin, Reported
 from energy_etl.options import LoadOptions
 from energy_etl.outcome import RejectLimit, Status
 from energy_etl.streams import STREAMS
@@ -46,11 +48,17 @@ def marks() -> dict[str, Watermarks]:
     return found
 
 
+def intervals() -> dict[str, Energy]:
+    """Dumps of interval energy, from devices never met."""
+    kind, nothing = Kind(EnergyRule(), Origin.DECLARED), Reported(pl.Series(dtype=pl.String), {})
+    return {stream.name: Energy(stream, kind, nothing, {}) for stream in STREAMS}
+
+
 def feed(
     dumps: Sequence[Dump], *, batch_rows: int = 1000, max_rejects: str = "10%", summed: bool = False
 ) -> Feed:
     options = LoadOptions(max_rejects=RejectLimit.parse(max_rejects))
-    return Feed(dumps, marks(), options, latest=LATEST, batch_rows=batch_rows, summed=summed)
+    return Feed(dumps, marks(), intervals(), options, latest=LATEST, batch_rows=batch_rows, summed=summed)
 
 
 def several(folder: Path, **files: Sequence[str]) -> list[Dump]:
