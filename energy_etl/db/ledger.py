@@ -50,16 +50,18 @@ def claim(conn: Connection[Any], entry: Entry, options: Mapping[str, Any], wait_
     return row[0] if row else None
 
 
-def finish(conn: Connection[Any], load_id: int, counts: Mapping[str, Any], path: str) -> None:
+def finish(
+    conn: Connection[Any], load_id: int, counts: Mapping[str, Any], options: Mapping[str, Any]
+) -> None:
     """Complete the ledger row; the transaction is committed next.
 
     Args:
         conn: In the load's transaction.
         load_id: Which.
         counts: By stream.
-        path: How readings were stored.
+        options: What was known at its beginning, and what was found out since: how it was read and stored.
     """
-    values = {"load_id": load_id, "counts": Jsonb(dict(counts)), "path": Jsonb({"storage": path})}
+    values = {"load_id": load_id, "counts": Jsonb(dict(counts)), "options": Jsonb(dict(options))}
     conn.execute(query("ledger.finish"), values)
 
 

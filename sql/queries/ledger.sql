@@ -9,7 +9,7 @@ ON CONFLICT (sha256) WHERE status IN ('loading', 'loaded') DO NOTHING
 RETURNING load_id;
 
 -- name: finish
-UPDATE load SET status = 'loaded', finished_at = clock_timestamp(), counts = %(counts)s, options = options || %(path)s
+UPDATE load SET status = 'loaded', finished_at = clock_timestamp(), counts = %(counts)s, options = options || %(options)s
 WHERE load_id = %(load_id)s;
 
 -- name: release

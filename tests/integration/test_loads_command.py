@@ -89,6 +89,7 @@ def test_loads_are_listed_newest_first_with_what_came_of_them(run: Run, flavour:
             },
         ],
         "options": {
+            "profile": "canonical",
             "timezone": "UTC",
             "on_conflict": "keep",
             "max_rejects": "10 %",

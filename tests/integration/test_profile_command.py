@@ -100,7 +100,14 @@ def test_a_strange_dump_is_loaded_by_a_profile_of_ones_own(
         "Spannung [dV]": "2301",
     }
     ((recorded,),) = rows(database_url, "SELECT options FROM load")
-    assert (recorded["profile"], recorded["timezone"], recorded["fold"]) == ("own", "Europe/Berlin", "order")
+    told = {name: recorded[name] for name in ("profile", "timezone", "fold", "decimal", "encoding")}
+    assert told == {
+        "profile": "own",
+        "timezone": "Europe/Berlin",
+        "fold": "order",
+        "decimal": ",",
+        "encoding": "windows-1252",
+    }
 
 
 def test_files_of_several_kinds_share_a_run(run: Run, database_url: str, tmp_path: Path) -> None:
