@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -108,6 +109,44 @@ def write_mixed(meters: pl.DataFrame, vehicles: pl.DataFrame, path: Path) -> Non
     path.write_text("".join(text), encoding="utf-8", newline="\n")
 
 
+PROFILE = """\
+description = "Meter readings as the utility exports them"
+
+[format]
+decimal = ","
+thousands = "."
+
+[time]
+date = "Datum"
+time = "Uhrzeit"
+zone = "Europe/Berlin"
+fold = "order"            # the clock goes back in this night: the second 02:00 is the one that comes later
+
+[meter]
+id = "Zählernummer"
+energy = { column = "Zählerstand [Wh]", unit = "Wh", kind = "register" }
+voltage = "Spannung [V]"
+max_kw = 11
+"""
+
+
+def write_strange(folder: Path) -> None:
+    """Two meters' registers by the quarter of an hour, as a utility exports them, and the profile for it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "utility.toml").write_text(PROFILE, encoding="utf-8", newline="\n")
+    rows = ["Zählernummer;Datum;Uhrzeit;Zählerstand [Wh];Spannung [V];Bemerkung"]
+    start = datetime(2025, 10, 25, 16, tzinfo=UTC)
+    for quarter in range(13 * 4 + 1):
+        local = (start + timedelta(minutes=15 * quarter)).astimezone(ZoneInfo("Europe/Berlin"))
+        for meter, watts in ((1, 250), (2, 7400)):
+            register = f"{4_711_000 * meter + watts * quarter // 4:,}".replace(",", ".")
+            if (meter, quarter) in {(1, 9), (2, 30)}:
+                register = "-"
+            volts = f"{229.5 + (quarter + meter) % 7 / 10:.1f}".replace(".", ",")
+            rows.append(f"DE-{meter:04};{local:%d.%m.%Y;%H:%M};{register};{volts};")
+    (folder / "utility.csv").write_text("\n".join(rows) + "\n", encoding="cp1252", newline="\r\n")
+
+
 def main(out: Path) -> None:
     """Write every sample into ``out``."""
     (out / "fleet").mkdir(parents=True, exist_ok=True)
@@ -124,6 +163,7 @@ def main(out: Path) -> None:
         vehicles.filter(separate).write_parquet(out / "vehicles.parquet", compression="zstd")
         write_mixed(meters, vehicles, out / "mixed.ndjson")
         write_dirty(work / "dirty", out / "dirty.csv")
+        write_strange(out / "strange")
         for name in ("links.csv", "truth.json"):
             (out / "fleet" / name).write_bytes((work / "fleet" / name).read_bytes())
 
