@@ -11,23 +11,24 @@ import tempfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from energy_etl.db import open_rejects, schema
 from energy_etl.db.retry import LeftOut, Retry
 from energy_etl.db.session import wrap_errors
 from energy_etl.dump import Dump
-from energy_etl.errors import UsageError
 from energy_etl.ingest import persistently
 from energy_etl.load import load
 from energy_etl.options import LoadOptions, OnConflict
 from energy_etl.outcome import Entry, LoadResult, RejectLimit, Status
+from energy_etl.profiles.model import CANONICAL
+from energy_etl.rejudge import RejectsOf, StoredInterpretation, as_before, interpret_stored
 from energy_etl.sources.fingerprint import fingerprint
 from energy_etl.sources.source import Compression, Format, SourceFile
-from energy_etl.sources.stored import StoredRows
+from energy_etl.streams import SOURCE_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from energy_etl.db.session import Sessions
     from energy_etl.ingest import Observer
@@ -66,12 +67,17 @@ class _NothingPassedError(Exception):
         self.result = replace(result, status=Status.STILL_REJECTED, load_id=None)
 
 
+@dataclass(eq=False)
 class _Rejects(Dump):
     """Rejects in the place of a dump's rows."""
 
+    fields: Sequence[str] = ()
+    file: str = ""
+    """The name of the dump they are of."""
+
     @cached_property
-    def reader(self) -> StoredRows:
-        return StoredRows(self.source.path)
+    def interpretation(self) -> StoredInterpretation:
+        return interpret_stored(self.source, self.fields, self.options, self.file)
 
 
 def retry(
@@ -80,7 +86,6 @@ def retry(
     options: LoadOptions,
     observer: Observer,
     *,
-    timezone: str | None = None,
     repaired: Repaired | None = None,
 ) -> Retried:
     """Judge rejects again, and load those that pass.
@@ -88,13 +93,13 @@ def retry(
     Args:
         selection: Which.
         sessions: On the database, whose schema is brought up to date first, but for a dry run.
-        options: How to load. Rows may be rejected again, however many, and the zone is ``timezone``.
+        options: How to load; rows may be rejected again, however many. What is not said of how values are
+            meant is as it was when their dumps were loaded.
         observer: Told about progress.
-        timezone: Of timestamps that carry none; by default the one their dumps were loaded with.
         repaired: Rows to judge instead of what is stored of them; only these are judged.
 
     Raises:
-        UsageError: There is no such load, or the zone is not plain.
+        UsageError: There is no such load, or how the rows are read is not plain.
         InputError: The file of repaired rows is unusable.
         EnergyEtlError: What else stopped it; nothing is loaded.
     """
@@ -105,7 +110,7 @@ def retry(
 
     def attempt() -> Retried:
         with tempfile.TemporaryDirectory(prefix="energy-etl-") as folder:
-            return _Attempt(selection, sessions, options, observer, timezone, repaired).run(Path(folder))
+            return _Attempt(selection, sessions, options, observer, repaired).run(Path(folder))
 
     return persistently(attempt, "rejects", options, observer)
 
@@ -118,7 +123,6 @@ class _Attempt:
     sessions: Sessions
     options: LoadOptions
     observer: Observer
-    timezone: str | None
     repaired: Repaired | None
 
     def run(self, folder: Path) -> Retried:
@@ -138,15 +142,17 @@ class _Attempt:
                 left_out = rejects.left_out(self.selection, repaired=self.repaired is not None)
                 if not picked:
                     return Retried(None, left_out)
-                spooled = folder / "rejects"
-                rejects.spool(spooled)
-                return Retried(self._load(rejects, spooled), left_out)
+                return Retried(self._load(rejects, folder / "rejects"), left_out)
         except _NothingPassedError as none:
             return Retried(none.result, left_out)
 
     def _load(self, rejects: Retry, spooled: Path) -> LoadResult:
-        loads = rejects.loads()
-        name = _name(list(loads), self.repaired)
+        loads = [RejectsOf(*columns) for columns in rejects.loads()]
+        # Whatever does not pass stays what it is: rejected.
+        options = replace(as_before(self.options, loads), max_rejects=RejectLimit(percent=100.0))
+        fields = list(SOURCE_COLUMNS) if options.profile is CANONICAL else rejects.fields()
+        rejects.spool(spooled, fields)
+        name = _name([one.load_id for one in loads], self.repaired)
         source = SourceFile(name, spooled, Format.CSV, Compression.NONE, spooled.stat().st_size)
         taken = fingerprint(source)
 
@@ -155,12 +161,7 @@ class _Attempt:
                 raise _NothingPassedError(result)
 
         entry = Entry(name, taken.sha256, taken.bytes, FORMAT)
-        dump = _Rejects(source, taken, entry, on_loaded=settle)
-        # Whatever does not pass stays what it is: rejected.
-        limit = RejectLimit(percent=100.0)
-        options = replace(
-            self.options, timezone=self.timezone or _common_zone(loads.values()), max_rejects=limit
-        )
+        dump = _Rejects(source, taken, entry, options, on_loaded=settle, fields=fields, file=loads[0].source)
         return load([dump], self.sessions, options, self.observer).results[dump]
 
 
@@ -170,13 +171,3 @@ def _name(load_ids: list[int], repaired: Repaired | None) -> str:
     else:
         name = f"rejects of load{'s' * (len(load_ids) > 1)} {', '.join(map(str, load_ids))}"
     return f"{name}, repaired in {repaired.name}" if repaired else name
-
-
-def _common_zone(options: Iterable[dict[str, Any]]) -> str:
-    zones = sorted({str(one.get("timezone", "UTC")) for one in options})
-    if len(zones) > 1:
-        raise UsageError(
-            f"the rejects are of loads with different time zones: {', '.join(zones)}",
-            hint="name one with --timezone, or retry load by load with --load",
-        )
-    return zones[0]

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energy_etl.cli.context import connection, diagnostics, group, shared_options, target
-from energy_etl.cli.ingest import exit_code
+from energy_etl.cli.ingest import exit_code, named_profile
+from energy_etl.energy import EnergyKind
 from energy_etl.errors import ExitCode
 from energy_etl.options import DirectCompress, LoadOptions, OnConflict
 from energy_etl.present.output import Format
+from energy_etl.profiles.model import DateOrder, DecimalMark, Fold
 from energy_etl.selection import Grouping, Selection, StreamName
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ Stream = Annotated[
     StreamName | None, typer.Option("--stream", help="Only of this stream.", case_sensitive=False)
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Rows at most. [default: 50 in a table, else all]")]
+_AS_BEFORE = "[default: as when their dump was loaded]"
 Output = Annotated[Format, typer.Option("--format", help="Of the result.", case_sensitive=False)]
 
 
@@ -137,12 +140,29 @@ def retry(
         Path | None,
         typer.Option("--from", metavar="FILE", help="Rows as repaired in a file that `export` has written."),
     ] = None,
-    timezone: Annotated[
+    profile: Annotated[
         str | None,
         typer.Option(
-            metavar="ZONE", help="Of timestamps without an offset. [default: as their dump was loaded]"
+            metavar="NAME|FILE",
+            help=f"What the fields mean: a built-in profile, or a .toml file. {_AS_BEFORE}",
         ),
     ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="ZONE", help=f"Of timestamps without an offset. {_AS_BEFORE}")
+    ] = None,
+    fold: Annotated[
+        Fold | None, typer.Option(help=f"Which is meant where a local time occurs twice. {_AS_BEFORE}")
+    ] = None,
+    date_order: Annotated[
+        DateOrder | None, typer.Option(help=f"Of dates like 11/01/2017. {_AS_BEFORE}")
+    ] = None,
+    decimal: Annotated[
+        DecimalMark | None, typer.Option(help=f"What stands before a fraction. {_AS_BEFORE}")
+    ] = None,
+    meter_energy: Annotated[
+        EnergyKind | None, typer.Option(help=f"What the energy of meter readings is. {_AS_BEFORE}")
+    ] = None,
+    vehicle_energy: Annotated[EnergyKind | None, typer.Option(help="The same of vehicle readings.")] = None,
     on_conflict: Annotated[
         OnConflict,
         typer.Option(
@@ -193,7 +213,13 @@ def retry(
 
     said = diagnostics(ctx)
     options = LoadOptions(
-        timezone=timezone or "UTC",
+        profile=named_profile(profile),
+        timezone=timezone,
+        fold=fold,
+        date_order=date_order,
+        decimal=decimal,
+        meter_energy=meter_energy,
+        vehicle_energy=vehicle_energy,
         on_conflict=on_conflict,
         dry_run=dry_run,
         lock_wait=lock_wait,
@@ -203,7 +229,7 @@ def retry(
     repaired = Repaired(str(source), lambda: repaired_rows(source, from_csv_text)) if source else None
     selection = Selection(load_id, rule, file, stream)
     with load_progress(said) as progress, Sessions(target(ctx), progress.note) as sessions:
-        done = run(selection, sessions, options, progress, timezone=timezone, repaired=repaired)
+        done = run(selection, sessions, options, progress, repaired=repaired)
     results = [done.result] if done.result else []
     if results:
         summarise(results, said, listing="energy-etl rejects list")

@@ -12,10 +12,10 @@ from energy_etl.db.open_rejects import matching
 from energy_etl.db.session import LockHeldError, limit_lock_wait
 from energy_etl.db.sql import query
 from energy_etl.errors import InputError
-from energy_etl.streams import SOURCE_COLUMNS, STREAMS
+from energy_etl.streams import STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from psycopg import Connection
@@ -101,14 +101,22 @@ class Retry:
         closed = self._conn.execute(_query("closed")).fetchone()
         return LeftOut(*(row or ()), *(closed or ()))
 
-    def loads(self) -> dict[int, dict[str, Any]]:
-        """load_id → options of the loads that the chosen rejects are of."""
-        return dict(self._conn.execute(_query("loads")).fetchall())
+    def loads(self) -> list[tuple[int, str, dict[str, Any], bool, bool]]:
+        """The loads that the chosen rejects are of.
 
-    def spool(self, path: Path) -> None:
-        """Write what is to be judged to a file, as ``sources.stored`` reads it."""
-        fields = sql.SQL(", ").join(_field(name) for name in SOURCE_COLUMNS)
-        statement = _query("spool").format(fields=fields)
+        Returns:
+            load_id, source, options, whether conflicting readings are among them, whether others are.
+        """
+        return self._conn.execute(_query("loads")).fetchall()
+
+    def fields(self) -> list[str]:
+        """The names of all fields that the chosen rows have."""
+        return sorted(name for (name,) in self._conn.execute(_query("fields")))
+
+    def spool(self, path: Path, fields: Sequence[str]) -> None:
+        """Write these fields of what is to be judged to a file, as ``sources.stored`` reads it."""
+        columns = sql.SQL(", ").join(_field(name) for name in fields)
+        statement = _query("spool").format(fields=columns)
         with path.open("wb") as file, self._conn.cursor() as cursor, cursor.copy(statement) as copy:
             for piece in copy:
                 file.write(piece)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from energy_etl.errors import UsageError
 from energy_etl.present.cells import csv_text
-from energy_etl.sources.repaired import BOOKKEEPING, SUFFIXES
+from energy_etl.sources.repaired import BOOKKEEPING, OWN, SUFFIXES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from energy_etl.db.open_rejects import OpenReject
 
@@ -68,17 +68,18 @@ def write_export(path: Path, rejects: Iterable[OpenReject], fields: Sequence[str
     part = Path(place)
     try:
         os.close(handle)
-        written = write(part, _records(rejects, fields), [*BOOKKEEPING, *fields])
+        shown = {name: f"{OWN}{name}" if name in BOOKKEEPING else name for name in fields}
+        written = write(part, _records(rejects, shown), [*BOOKKEEPING, *shown.values()])
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return written
 
 
-def _records(rejects: Iterable[OpenReject], fields: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _records(rejects: Iterable[OpenReject], fields: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for reject in rejects:
         about = {name: getattr(reject, name) for name in BOOKKEEPING}
-        yield about | {name: reject.raw.get(name) for name in fields}
+        yield about | {shown: reject.raw.get(name) for name, shown in fields.items()}
 
 
 def _csv(part: Path, records: Iterable[dict[str, Any]], columns: Sequence[str]) -> int:

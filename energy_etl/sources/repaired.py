@@ -20,6 +20,9 @@ KEY = {"reject_id": 2**63, "load_id": 2**31, "row_number": 2**63}
 BOOKKEEPING = (*KEY, "source", "stream", "rule", "detail")
 """Columns that are about a row; all others are fields of it."""
 
+OWN = "its "
+"""Before the name of a field that is called like one of these."""
+
 SUFFIXES = (".csv", ".parquet", ".ndjson")
 
 _BATCH_ROWS = 10_000
@@ -77,7 +80,7 @@ def _row(file: str, line: int, record: Mapping[str, Any]) -> RepairedRow:
                 hint=f"{', '.join(KEY)} must stay as `energy-etl rejects export` wrote them",
             )
         key[name] = number
-    raw = {name: _text(value) for name, value in record.items() if name not in BOOKKEEPING}
+    raw = {name.removeprefix(OWN): _text(value) for name, value in record.items() if name not in BOOKKEEPING}
     longest = max(map(len, raw.values()), default=0)
     if longest > FIELD_CHARACTERS:
         raise InputError(file, f"row {line} has a value of {longest:,} characters", hint="shorten it")

@@ -15,6 +15,7 @@ CREATE TEMPORARY TABLE retried (
     load_id    integer NOT NULL,
     row_number bigint  NOT NULL,
     stream     text,
+    rule       text    NOT NULL,
     raw        jsonb   NOT NULL
 ) ON COMMIT DROP;
 
@@ -38,7 +39,7 @@ SELECT count(*) FROM repaired p JOIN reject r USING (reject_id) WHERE NOT r.is_o
 -- Not what could not be read as a row, as long as there is only the line; and a conflicting reading only if it
 -- is to replace the stored one, or was changed.
 WITH picked AS (
-    SELECT r.reject_id, r.load_id, r.row_number, r.stream, coalesce(p.raw, r.raw) AS raw
+    SELECT r.reject_id, r.load_id, r.row_number, r.stream, r.rule, coalesce(p.raw, r.raw) AS raw
     FROM reject r JOIN load l USING (load_id) LEFT JOIN repaired p USING (reject_id)
     WHERE {matching}
       AND (p.reject_id IS NOT NULL OR NOT %(from_file)s)
@@ -51,8 +52,8 @@ WITH picked AS (
     ORDER BY r.load_id, r.row_number, r.reject_id
     FOR UPDATE OF r
 )
-INSERT INTO retried (number, reject_id, load_id, row_number, stream, raw)
-SELECT row_number() OVER (ORDER BY load_id, row_number, reject_id), reject_id, load_id, row_number, stream, raw
+INSERT INTO retried (number, reject_id, load_id, row_number, stream, rule, raw)
+SELECT row_number() OVER (ORDER BY load_id, row_number, reject_id), reject_id, load_id, row_number, stream, rule, raw
 FROM picked;
 
 -- name: left_out
@@ -63,8 +64,14 @@ WHERE {matching}
   AND r.reject_id NOT IN (SELECT reject_id FROM retried);
 
 -- name: loads
--- Whose rows they are, and how those were loaded.
-SELECT load_id, options FROM load WHERE load_id IN (SELECT load_id FROM retried) ORDER BY load_id;
+-- Whose rows they are, how those were loaded, and which kinds of rejects are among them.
+SELECT l.load_id, l.source, l.options, bool_or(t.rule = 'reading:conflicting'), bool_or(t.rule <> 'reading:conflicting')
+FROM retried t JOIN load l USING (load_id)
+GROUP BY l.load_id, l.source, l.options
+ORDER BY l.load_id;
+
+-- name: fields
+SELECT DISTINCT jsonb_object_keys(raw) FROM retried;
 
 -- name: spool
 -- Per stream, so that a row is judged as what it was taken for; reject_id makes the content that of these rejects.

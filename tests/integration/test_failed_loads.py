@@ -39,13 +39,11 @@ def test_a_failure_is_noted_once_though_the_others_are_tried_again(
     finish = ledger.finish
     lost: list[int] = []
 
-    def lose_the_server_once(
-        conn: psycopg.Connection[Any], load_id: int, counts: Mapping[str, Any], path: str
-    ) -> None:
+    def lose_the_server_once(conn: psycopg.Connection[Any], load_id: int, *what: Mapping[str, Any]) -> None:
         if not lost:
             lost.append(load_id)
             conn.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-        finish(conn, load_id, counts, path)
+        finish(conn, load_id, *what)
 
     monkeypatch.setattr(ledger, "finish", lose_the_server_once)
     with Sessions(database_url) as sessions:

@@ -107,7 +107,7 @@ def test_the_zone_of_the_dump_is_the_default(run: Run, database_url: str, tmp_pa
     repaired(tmp_path / "fix.csv", lambda row: row | {"kwh_consumed_ac": "0.5"})
     done = run("rejects", "retry", "--from", "fix.csv")
     assert done.returncode == ExitCode.USAGE
-    assert "different time zones: Asia/Tokyo, UTC" in done.stderr
+    assert "read with different --timezone: Asia/Tokyo, UTC" in done.stderr
     assert rows(database_url, "SELECT count(*) FROM load") == [(2,)]
     assert retried(run, "--from", "fix.csv", "--load", "1")["timezone"] == "Asia/Tokyo"
     assert history(database_url) == [("M-1", "01:00", 0.5, 3)]
