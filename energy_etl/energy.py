@@ -55,6 +55,11 @@ class Quality(IntFlag):
     REPLACED = 128
     """Another register in the place of the last, confirmed by three readings."""
 
+    @property
+    def label(self) -> str:
+        """Its name as users see it."""
+        return (self.name or "").lower()
+
 
 HELD = Quality.DROPOUT | Quality.GLITCH | Quality.DIP
 """A reading that is not counted from."""

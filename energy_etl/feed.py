@@ -159,7 +159,7 @@ class Feed:
             for checked in pieces:
                 for name, valid in checked.valid.items():
                     self._energies[name].admit(dump.source.name, valid)
-                watch.add(checked.valid)
+                watch.add(checked.valid, checked.rejects)
                 yield checked
         watch.close()
 

@@ -235,12 +235,15 @@ class Watch:
             if kind.origin is not Origin.TOLD and kind.rule.kind is not EnergyKind.POWER:
                 self._samples[stream.name] = Sample(stream, kind.rule)
 
-    def add(self, valid: Mapping[str, pl.DataFrame]) -> None:
-        """Look at a batch's valid readings.
+    def add(self, valid: Mapping[str, pl.DataFrame], rejects: pl.DataFrame) -> None:
+        """Look at a batch's valid readings, and at the rejects, which have no energy that is believable.
 
         Raises:
             AmbiguousInputError: They are not what is declared.
         """
+        for stream in self.dump.streams:
+            if stream.name in self._samples and stream.name in valid:
+                self._refuse_excess(stream, valid[stream.name].height, rejects)
         for name in [name for name in self._samples if name in valid]:
             self._samples[name].add(valid[name])
             if self._samples[name].full:
@@ -250,6 +253,18 @@ class Watch:
         """Judge by what there was."""
         while self._samples:
             self._judge(*self._samples.popitem())
+
+    def _refuse_excess(self, stream: Stream, believed: int, rejects: pl.DataFrame) -> None:
+        """Where most values are beyond what any interval can bring, it is not the rows that are wrong."""
+        excess = rejects.filter(stream=stream.name, rule=f"{stream.energy}:above_range")
+        if excess.height > believed:
+            kind = self.kinds[stream.name]
+            raise AmbiguousInputError(
+                self.dump.source.name,
+                f"{stream.energy} is not {_SHOWN[kind.rule.kind]}, as {kind.origin}: {excess.height:,} of"
+                f" {excess.height + believed:,} readings have more; the first: {excess['detail'][0]}",
+                hint=_say(stream),
+            )
 
     def _judge(self, name: str, sample: Sample) -> None:
         evidence = sample.judged()

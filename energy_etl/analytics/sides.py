@@ -6,16 +6,18 @@ tables has an access path for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from energy_etl.analytics.spans import merged, seconds_within, touches
 from energy_etl.db.links import Link, links_of_meters, links_of_vehicle
 from energy_etl.db.sql import query
+from energy_etl.energy import Quality
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from psycopg import Connection
@@ -39,6 +41,8 @@ class Side:
     last_ts: datetime | None = None
     coverage_percent: float = 0.0
     """Readings received of those expected, at most 100; of several meters each weighs by its time."""
+    flags: Mapping[str, int] = field(default_factory=dict)
+    """How derived energy came about (``energy.Quality``): flag → how many readings carry it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def vehicle_side(conn: Connection[Any], vehicle_id: str, window: Window) -> tupl
     """The DC side of a vehicle and its battery's temperature."""
     wanted = {"vehicle_id": vehicle_id, "after": window.after, "until": window.until}
     row = conn.execute(query("analytics.vehicle_window"), wanted).fetchone() or ()
-    return _side(row[:5], window.seconds), Temperature(*row[5:])
+    return _side(row[:6], window.seconds), Temperature(*row[6:])
 
 
 def meter_side(conn: Connection[Any], vehicle_id: str, window: Window) -> MeterSide:
@@ -115,6 +119,7 @@ def _meter_side(
         first_ts=min((side.first_ts for side in reporting if side.first_ts), default=None),
         last_ts=max((side.last_ts for side in reporting if side.last_ts), default=None),
         coverage_percent=_weighted((side.coverage_percent for side in sides), served),
+        flags=sum((Counter(side.flags) for side in sides), Counter()),
     )
     spans = merged((link.valid_from, link.valid_to) for link in links)
     known = sum(seconds_within(span, window) for span in spans)
@@ -135,12 +140,13 @@ def _share(conn: Connection[Any], link: Link, window: Window, *, linked: bool) -
 
 
 def _side(row: Sequence[Any], seconds: float) -> Side:
-    """A side from readings, kwh, median gap in seconds, first and last ts."""
-    readings, kwh, median_gap, first_ts, last_ts = row
+    """A side from readings, kwh, median gap in seconds, first and last ts, and how many have each flag."""
+    readings, kwh, median_gap, first_ts, last_ts, flagged = row
     interval = median_gap if median_gap and readings >= 3 else DEFAULT_INTERVAL_SECONDS
     expected = seconds / interval
     coverage = min(100.0, 100 * readings / expected) if expected else 0.0
-    return Side(readings, expected, kwh, first_ts, last_ts, coverage)
+    flags = {flag.label: count for flag, count in zip(Quality, flagged, strict=True) if count}
+    return Side(readings, expected, kwh, first_ts, last_ts, coverage, flags)
 
 
 def _weighted(values: Iterable[float], weights: Sequence[float]) -> float:

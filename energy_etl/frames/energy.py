@@ -113,8 +113,8 @@ def derive(stream: Stream, readings: pl.DataFrame, counting: Counting) -> pl.Dat
 def quality_flags(readings: pl.DataFrame) -> dict[str, int]:
     """How many readings carry each flag; only those that occur."""
     quality = readings["quality"].drop_nulls()
-    counts = {flag.name or "": int((quality & flag.value != 0).sum()) for flag in Quality}
-    return {name.lower(): count for name, count in counts.items() if count}
+    counts = {flag.label: int((quality & flag.value != 0).sum()) for flag in Quality}
+    return {label: count for label, count in counts.items() if count}
 
 
 def baseline(rule: EnergyRule, tail: Iterable[tuple[float, int]]) -> Baseline | None:

@@ -46,6 +46,8 @@ _CSV = (
     "dc_coverage_percent",
     "linked_percent",
     "meters",
+    "ac_flags",
+    "dc_flags",
 )
 
 
@@ -91,6 +93,7 @@ def _side(side: Side) -> dict[str, Any]:
         "coveragePercent": side.coverage_percent,
         "firstReading": side.first_ts,
         "lastReading": side.last_ts,
+        "flags": dict(side.flags),
     }
 
 
@@ -129,6 +132,8 @@ def _csv_row(figures: Performance) -> list[Any]:
         figures.dc.coverage_percent,
         figures.linked_percent,
         " ".join(dict.fromkeys(share.meter_id for share in figures.meters)),
+        " ".join(f"{flag}={count}" for flag, count in figures.ac.flags.items()),
+        " ".join(f"{flag}={count}" for flag, count in figures.dc.flags.items()),
     ]
 
 
@@ -168,7 +173,9 @@ def _degrees(temperature: Temperature) -> str:
 
 
 def _readings(side: Side) -> str:
-    return f"{side.readings:,} ({side.coverage_percent:.1f} % of those expected)"
+    flags = ", ".join(f"{count:,} × {flag}" for flag, count in side.flags.items())
+    derived = f"; energy derived with {flags}" if flags else ""
+    return f"{side.readings:,} ({side.coverage_percent:.1f} % of those expected){derived}"
 
 
 def _meters(figures: Performance) -> str:

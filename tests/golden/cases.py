@@ -42,7 +42,7 @@ LINKED = MeterShare(
     linked=True,
     valid_from=DAY - HOUR,
     valid_to=DAY + 20 * HOUR,
-    side=Side(1_200, 1_200.0, 61.0, DAY + MINUTE, DAY + 20 * HOUR - MINUTE, 100.0),
+    side=Side(1_200, 1_200.0, 61.0, DAY + MINUTE, DAY + 20 * HOUR - MINUTE, 100.0, {"dropout": 3}),
 )
 OPEN = MeterShare(
     "M-0008",
@@ -58,7 +58,7 @@ JUDGED = Performance(
     reason="80.8 % is below the threshold of 85 %",
     alert=True,
     alert_threshold=85.0,
-    ac=Side(1_420, 1_440.0, 62.5, DAY + MINUTE, DAY + 24 * HOUR, 98.6111),
+    ac=Side(1_420, 1_440.0, 62.5, DAY + MINUTE, DAY + 24 * HOUR, 98.6111, {"dropout": 3}),
     dc=Side(1_438, 1_440.0, 50.475, DAY + MINUTE, DAY + 24 * HOUR, 99.8611),
     linked_percent=100.0,
     efficiency_percent=80.76,

@@ -119,6 +119,7 @@ def test_json_has_the_origins_keys_and_its_own(ask: Ask) -> None:
         "coveragePercent": 100,
         "firstReading": "2025-06-01T00:01:00Z",
         "lastReading": "2025-06-01T01:40:00Z",
+        "flags": {},
     }
     assert found["ac"] == found["dc"] == side
     assert found["meters"] == [
@@ -168,6 +169,7 @@ def test_what_has_no_value_is_empty_in_csv(ask: Ask) -> None:
     assert {key for key, value in row.items() if value == ""} == {
         *("window_from", "window_to", "window_end", "ac_consumed", "dc_delivered", "efficiency_percent"),
         *("loss_kwh", "avg_battery_temp", "min_battery_temp", "max_battery_temp", "meters"),
+        *("ac_flags", "dc_flags"),
     }
     assert (row["status"], row["ac_readings"]) == ("NO_VEHICLE", "0")
 

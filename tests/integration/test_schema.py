@@ -124,7 +124,7 @@ def test_a_schema_of_an_older_release_is_brought_up_to_date(
 ) -> None:
     steps = schema.migrations(Flavour(flavour))
     with monkeypatch.context() as older:
-        older.setattr(schema, "migrations", lambda flavour: steps[:2])
+        older.setattr(schema, "migrations", lambda _: steps[:2])
         assert schema.migrate(empty).version == 2
     first = rows(empty, "SELECT * FROM schema_version WHERE number <= 2 ORDER BY number")
     assert not schema.is_current(empty)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -161,7 +162,9 @@ def test_any_cut_in_any_order_gives_back_what_was_drawn(
         ).fetchall()
         last = {row[0]: row for row in in_order}
         assert newest == [last[meter] for meter in sorted(last)]
-        oldest = dict(conn.execute("SELECT meter_id, first_ts FROM meter_live").fetchall())
+        oldest: dict[str, datetime] = dict(
+            conn.execute("SELECT meter_id, first_ts FROM meter_live").fetchall()
+        )
         assert oldest == {meter: min(row[1] for row in in_order if row[0] == meter) for meter in last}
 
     for number, meter in enumerate(fleet):
@@ -193,7 +196,7 @@ def test_late_readings_of_other_kinds_change_what_follows(
         assert sum(row[1] for row in in_order) == pytest.approx(1.5 + 0.9 + 0.5)
     else:
         hours = 7 / 60
-        means = [(one + other) / 2 for one, other in zip(values, values[1:], strict=False)]
+        means = [(one + other) / 2 for one, other in pairwise(values)]
         assert sum(row[1] for row in in_order) == pytest.approx(sum(means) * hours)
 
 
