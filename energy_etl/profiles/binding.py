@@ -233,8 +233,8 @@ class _Binder:
         energy = set()
         for stream in self._profile.streams.values():
             chosen = self._energy(stream)
-            measures = [one for one in (chosen, *stream.measures.values()) if one.columns and self._has(one)]
-            for one in measures or [chosen]:
+            others = [one for one in stream.measures.values() if one.columns and self._has(one)]
+            for one in (chosen, *others):
                 filters = {**spec.where, **one.where}
                 found = {name: self._find([name]) for name in filters}
                 channels[self._channel(one)] = {

@@ -81,6 +81,12 @@ def test_ocpp_energy_is_the_register_if_there_is_one(
     assert found.counts[1] == 1
 
 
+def test_ocpp_without_any_energy_has_no_readings(tmp_path: Path) -> None:
+    found = look(tmp_path, ocpp(f"{T0},CP1,1,Voltage,V,,,,230", f"{T1},CP1,1,Current.Import,A,,,,16"))
+    assert found.counts == (0, 0, {})
+    assert found.passed_over == {'channel "Current.Import"': 1, "without an energy value beside them": 1}
+
+
 LONG = """
 [time]
 column = "at"
