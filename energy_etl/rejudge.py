@@ -111,14 +111,16 @@ def interpret_stored(
     """
     profile = options.profile or CANONICAL
     binding = None if profile is CANONICAL else _bound(source, profile, fields, file)
+    fold = options.fold or profile.time.fold
     return StoredInterpretation(
         source,
         StoredRows(source.path, tuple(fields)),
         profile,
-        "their dump was, or it was named",
+        "named, or that of their dump",
         binding,
         zone=options.timezone or profile.time.zone or "UTC",
-        fold=options.fold or profile.time.fold,
+        # Without the rows between them, their order tells nothing: in doubt they stay rejected.
+        fold=None if fold is Fold.ORDER else fold,
         given_order=options.date_order or profile.time.date_order,
         given_decimal=options.decimal or profile.format.decimal,
     )
