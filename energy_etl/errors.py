@@ -89,9 +89,22 @@ class InputError(EnergyEtlError):
 
 
 class AmbiguousInputError(InputError):
-    """A dump that can be read in more than one way; nothing of it is loaded until the user says in which."""
+    """A dump that can be read in more than one way; nothing of it is loaded until the user says in which.
+
+    Args:
+        file: See :class:`InputError`.
+        message: The cause.
+        hint: What to do.
+        choices: The options one of which says it, as they stand on a command line.
+    """
 
     exit_code = ExitCode.USAGE
+
+    def __init__(
+        self, file: str, message: str, *, hint: str | None = None, choices: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(file, message, hint=hint)
+        self.choices = choices
 
 
 class ConservationError(EnergyEtlError):

@@ -193,6 +193,7 @@ def _by_columns(source: SourceFile) -> Interpretation:
                 source.name,
                 f"its columns fit the profiles {names}",
                 hint=f"name the one that is meant, for example --profile {fitting[0].name}",
+                choices=tuple(f"--profile {profile.name}" for profile in fitting),
             ) from unknown
         return _by_profile(source, fitting[0], "its columns are those of the profile")
 

@@ -19,7 +19,7 @@ from energy_etl.frames.evidence import ENOUGH_READINGS, Sample, against_interval
 from energy_etl.plan import check
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import polars as pl
@@ -79,7 +79,11 @@ def surely_intervals(dump: Dump, options: LoadOptions) -> bool:
 
 
 def resolve(
-    dump: Dump, options: LoadOptions, known: Mapping[str, Reported], latest: datetime
+    dump: Dump,
+    options: LoadOptions,
+    known: Mapping[str, Reported],
+    latest: datetime,
+    streams: Sequence[Stream] | None = None,
 ) -> dict[str, Kind]:
     """What each stream's energy column of a dump carries.
 
@@ -88,13 +92,14 @@ def resolve(
         options: With what the user says.
         known: Stream name → what is known of its devices.
         latest: The latest believable timestamp.
+        streams: Those that are asked about; None: all that the dump can carry.
 
     Raises:
         AmbiguousInputError: It is neither known nor plain from the readings.
     """
     kinds: dict[str, Kind] = {}
     open_ones: list[Stream] = []
-    for stream in dump.streams:
+    for stream in dump.streams if streams is None else streams:
         said = _said(dump, stream, options)
         if said is None:
             open_ones.append(stream)
@@ -153,6 +158,7 @@ def _judged(dump: Dump, stream: Stream, evidence: list[DeviceEvidence], known: R
         f"what the energy column of its {stream.name} readings carries is not plain from"
         f" {'them' if enough else 'so few of them'}: {_shown(evidence)}",
         hint=_say(stream),
+        choices=_choices(stream),
     )
 
 
@@ -264,6 +270,7 @@ class Watch:
                 f"{stream.energy} is not {_SHOWN[kind.rule.kind]}, as {kind.origin}: {excess.height:,} of"
                 f" {excess.height + believed:,} readings have more; the first: {excess['detail'][0]}",
                 hint=_say(stream),
+                choices=_choices(stream),
             )
 
     def _judge(self, name: str, sample: Sample) -> None:
@@ -307,6 +314,10 @@ def _merged(rule: EnergyRule, before: EnergyRule | None) -> EnergyRule:
 def _shown(evidence: list[DeviceEvidence]) -> str:
     shown = "; ".join(str(one) for one in evidence[:_SHOWN_DEVICES])
     return f"{shown}; and {len(evidence) - _SHOWN_DEVICES} more" if len(evidence) > _SHOWN_DEVICES else shown
+
+
+def _choices(stream: Stream) -> tuple[str, ...]:
+    return tuple(f"--{stream.name}-energy {kind.value}" for kind in EnergyKind)
 
 
 def _say(stream: Stream) -> str:

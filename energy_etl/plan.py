@@ -23,7 +23,7 @@ from energy_etl.frames.validate import validate
 from energy_etl.sources.malformed import malformed_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from datetime import date, datetime
 
     from energy_etl.energy import EnergyKind
@@ -107,7 +107,12 @@ class StreamBatch:
 
 
 def check(
-    interpretation: Interpretation, *, latest: datetime, rows: int, kinds: Mapping[str, EnergyKind]
+    interpretation: Interpretation,
+    *,
+    latest: datetime,
+    rows: int,
+    kinds: Mapping[str, EnergyKind],
+    seen: Callable[[pl.DataFrame, pl.DataFrame, pl.DataFrame], None] | None = None,
 ) -> Generator[Checked]:
     """Type and judge a dump batch by batch.
 
@@ -116,12 +121,13 @@ def check(
         latest: The latest believable timestamp.
         rows: Per batch, about.
         kinds: Stream name → what its energy column carries, which decides what is believable.
+        seen: Shown each batch under our columns: as read, typed, and in our units.
 
     Raises:
         InputError: The dump turns out to be unusable.
         AmbiguousInputError: Its values can be read in more than one way.
     """
-    checker = _Checker(interpretation, latest, kinds)
+    checker = _Checker(interpretation, latest, kinds, seen)
     for raw in interpretation.reader.batches(rows):
         yield checker.batch(raw)
     if (rest := checker.rest()) is not None:
@@ -185,7 +191,11 @@ class _Checker:
     """Types and judges the batches of one dump, in their order."""
 
     def __init__(
-        self, interpretation: Interpretation, latest: datetime, kinds: Mapping[str, EnergyKind]
+        self,
+        interpretation: Interpretation,
+        latest: datetime,
+        kinds: Mapping[str, EnergyKind],
+        seen: Callable[[pl.DataFrame, pl.DataFrame, pl.DataFrame], None] | None,
     ) -> None:
         self._notation = interpretation.notation
         self._mapper = interpretation.mapper()
@@ -194,6 +204,7 @@ class _Checker:
         self._earliest = interpretation.profile.time.earliest
         self._latest = latest
         self._kinds = kinds
+        self._seen = seen
         self._bytes_read = 0
 
     def batch(self, raw: RawBatch) -> Checked:
@@ -214,6 +225,8 @@ class _Checker:
         if self._conversions:
             frame, foreign = convert(frame, self._conversions)
             faults = pl.concat([faults, foreign])
+        if self._seen is not None:
+            self._seen(mapped.frame, normalised.frame, frame)
         parts = split(frame)
         streams = streams_of(tuple(frame.columns))
         only = streams[0].name if len(streams) == 1 else None

@@ -6,7 +6,7 @@ end new partitions become part of history, what was set aside is compared with i
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from energy_etl.db import history, live
@@ -25,7 +25,7 @@ from energy_etl.kinds import Energy, Kind, Reported, resolve
 from energy_etl.options import OnConflict
 from energy_etl.outcome import LoadResult, Status
 from energy_etl.prefetch import prefetch
-from energy_etl.streams import STREAMS, Stream
+from energy_etl.streams import CLOCK_TOLERANCE, STREAMS, Stream
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from energy_etl.db.storage import Storage
     from energy_etl.options import LoadOptions
     from energy_etl.plan import StreamBatch
-
-CLOCK_TOLERANCE = timedelta(hours=1)
-"""How far a device's clock may run ahead of ours."""
 
 
 class Store:

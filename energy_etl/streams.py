@@ -9,7 +9,7 @@ energy).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dataframely as dy
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 """No telemetry of this kind is older; clocks that were never set say 1970, mistyped years say 14."""
+
+CLOCK_TOLERANCE = timedelta(hours=1)
+"""How far a device's clock may run ahead of ours."""
 
 MAX_INTERVAL_KWH = 12_000.0
 """What a 500 kW charge point delivers in a day: more cannot be the energy of one interval."""

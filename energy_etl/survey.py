@@ -74,6 +74,7 @@ class Survey:
                 self._file,
                 f"whether the day or the month comes first in dates like {example} is not plain: {what}",
                 hint="say which: --date-order dmy, or --date-order mdy",
+                choices=("--date-order dmy", "--date-order mdy"),
             )
         return DateOrder.DMY if first > 12 else DateOrder.MDY
 
@@ -106,6 +107,7 @@ class Survey:
                 self._file,
                 f"whether the comma in numbers like {example} is a decimal mark is not plain: {why}",
                 hint="say which: --decimal , or --decimal .; a profile declares marks between thousands",
+                choices=("--decimal ,", "--decimal ."),
             )
         return DecimalMark.COMMA
 
