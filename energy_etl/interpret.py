@@ -171,7 +171,7 @@ def interpret(source: SourceFile, options: LoadOptions) -> Interpretation:
     elif options.profile is CANONICAL:
         found = Interpretation(source, open_source(source), why="it was named")
     else:
-        found = _by_profile(source, options.profile, "it was named")
+        found = _by_profile(source, options.profile, "it was named", _Headers())
     profile = found.profile
     found.zone = options.timezone or profile.time.zone or "UTC"
     found.fold = options.fold or profile.time.fold
@@ -184,7 +184,8 @@ def _by_columns(source: SourceFile) -> Interpretation:
     try:
         return Interpretation(source, open_source(source))
     except UnknownColumnsError as unknown:
-        fitting = [profile for profile in profile_files.builtin().values() if _fits(source, profile)]
+        headers = _Headers()
+        fitting = [one for one in profile_files.builtin().values() if _fits(source, one, headers)]
         if not fitting:
             raise
         if len(fitting) > 1:
@@ -195,27 +196,37 @@ def _by_columns(source: SourceFile) -> Interpretation:
                 hint=f"name the one that is meant, for example --profile {fitting[0].name}",
                 choices=tuple(f"--profile {profile.name}" for profile in fitting),
             ) from unknown
-        return _by_profile(source, fitting[0], "its columns are those of the profile")
+        return _by_profile(source, fitting[0], "its columns are those of the profile", headers)
 
 
-def _fits(source: SourceFile, profile: Profile) -> bool:
+class _Headers:
+    """The headers that a file may have, each looked for once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str | None, ...], dict[str, tuple[str, ...]]] = {}
+
+    def of(self, source: SourceFile, profile: Profile) -> dict[str, tuple[str, ...]]:
+        """Delimiter → header, as far as the profile leaves it open."""
+        form = profile.format
+        if form.columns is not None and source.format is Format.CSV:
+            return {form.delimiter or ",": form.columns}
+        key = (source.encoding, form.delimiter, str(form.skip_rows))
+        if key not in self._found:
+            self._found[key] = headers_of(source, delimiter=form.delimiter, skip_rows=form.skip_rows)
+        return self._found[key]
+
+
+def _fits(source: SourceFile, profile: Profile, headers: _Headers) -> bool:
     """Whether a file has the columns of a profile."""
     if profile is CANONICAL or profile.format.columns is not None:
         return False
     try:
-        for header in _headers(source, profile).values():
+        for header in headers.of(source, profile).values():
             if _bound(source, profile, header, matched=True) is not None:
                 return True
     except InputError:
         pass
     return False
-
-
-def _headers(source: SourceFile, profile: Profile) -> dict[str, tuple[str, ...]]:
-    form = profile.format
-    if form.columns is not None and source.format is Format.CSV:
-        return {form.delimiter or ",": form.columns}
-    return headers_of(source, delimiter=form.delimiter, skip_rows=form.skip_rows)
 
 
 def _bound(source: SourceFile, profile: Profile, header: tuple[str, ...], *, matched: bool) -> Binding | None:
@@ -226,9 +237,9 @@ def _bound(source: SourceFile, profile: Profile, header: tuple[str, ...], *, mat
         return None
 
 
-def _by_profile(source: SourceFile, profile: Profile, why: str) -> Interpretation:
+def _by_profile(source: SourceFile, profile: Profile, why: str, known: _Headers) -> Interpretation:
     source = replace(source, encoding=source.encoding or profile.format.encoding)
-    headers = _headers(source, profile)
+    headers = known.of(source, profile)
     fitting = {
         delimiter: binding
         for delimiter, header in headers.items()

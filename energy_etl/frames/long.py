@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from energy_etl.profiles.binding import unit_column
+
 if TYPE_CHECKING:
     from energy_etl.profiles.binding import BoundLong
 
@@ -22,11 +24,6 @@ CHANNELS_TOLD = 20
 """Names of channels that are counted apart."""
 
 _AT, _CHANNEL, _TURN, _LAST = "row_number", "channel of the row", "turn of the row", "last of the reading"
-
-
-def unit_column(channel: str) -> str:
-    """The column of a reading that holds the unit of a channel's value."""
-    return f"{channel} unit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from energy_etl.frames.long import Unfolded, Unfolder, unit_column
+from energy_etl.frames.long import Unfolded, Unfolder
 from energy_etl.frames.timestamps import as_text
 from energy_etl.frames.units import Conversion
+from energy_etl.profiles.binding import unit_column
 
 if TYPE_CHECKING:
     from energy_etl.profiles.binding import Binding, BoundId

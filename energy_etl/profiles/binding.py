@@ -84,6 +84,11 @@ class Binding:
     """What every reading carries alike, for people."""
 
 
+def unit_column(channel: str) -> str:
+    """The column of a reading that holds the unit of a channel's value."""
+    return f"{channel} unit"
+
+
 def bind(
     profile: Profile,
     header: Sequence[str],
@@ -241,7 +246,7 @@ class _Binder:
                     column: filters[name] for name, column in found.items() if column is not None
                 }
             energy.add(self._channel(chosen))
-        if clash := sorted(set(key) & set(channels)):
+        if clash := sorted(set(key) & {name for one in channels for name in (one, unit_column(one))}):
             raise UnfitError(f'"{clash[0]}" is a column as well as a channel')
         return BoundLong(
             channel=self._column(spec.channel),

@@ -240,6 +240,8 @@ def _stream(table: Table, name: str, *, long: bool) -> StreamSpec:
         raise table.wrong("has no energy", "energy is the column a reading cannot be without")
     tables = isinstance(energy, list) and all(isinstance(each, dict) for each in energy)
     alternatives = energy if isinstance(energy, list) and tables else [energy]
+    if long and any(isinstance(each, dict) and "constant" in each for each in alternatives):
+        raise table.wrong("is constant", "in a long layout, rows of its channel are the readings", "energy")
     spec = StreamSpec(
         name=name,
         id=_id(table),

@@ -87,6 +87,12 @@ def test_ocpp_without_any_energy_has_no_readings(tmp_path: Path) -> None:
     assert found.passed_over == {'channel "Current.Import"': 1, "without an energy value beside them": 1}
 
 
+def test_a_channel_that_is_called_like_a_column_is_refused(tmp_path: Path) -> None:
+    own = LONG.replace('"meter"', '"E"')
+    with pytest.raises(InputError, match='"E" is a column as well as a channel'):
+        look(tmp_path, f"at,E,what,value,unit\n{T0},M,E,1,\n", profile=own)
+
+
 LONG = """
 [time]
 column = "at"
@@ -374,6 +380,11 @@ GOOD = '[time]\ncolumn = "t"\n[meter]\nid = "id"\nenergy = "e"\n'
         (f'{GOOD}[format]\nencoding = "klingon"\n', "format.encoding is 'klingon'", "windows-1252"),
         (f'{GOOD}[format]\nencoding = "base64"\n', "format.encoding is 'base64'", "windows-1252"),
         (f"{GOOD}[format]\nskip_rows = -1\n", "format.skip_rows is -1", ""),
+        (
+            GOOD.replace('"e"', "{ constant = 0 }") + '[long]\nchannel = "c"\nvalue = "v"\n',
+            "meter.energy is constant",
+            "channel",
+        ),
         (f"{GOOD}max_kw = 0\n", "meter.max_kw is 0", "above 0"),
         (f'{GOOD}max_kw = "11"\n', "meter.max_kw is not a number", "quotes"),
         (f'{GOOD}[long]\nchannel = "c"\n', "long has no value", "value"),
