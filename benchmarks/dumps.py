@@ -57,6 +57,11 @@ class Dumps:
         energy = pl.when(~bad).then("kwhConsumedAc")
         return self._derived(rows, "bad", lambda whole: whole.with_columns(kwhConsumedAc=energy))
 
+    def registers(self, rows: int) -> Path:
+        """The same energy as registers show it."""
+        energy = pl.col("kwhConsumedAc").cum_sum().over("meterId") + 1_000
+        return self._derived(rows, "registers", lambda whole: whole.with_columns(kwhConsumedAc=energy))
+
     def small_files(self, count: int, rows_each: int) -> Path:
         """A folder of small dumps, one minute of the fleet each, as CSV."""
         folder = self.folder / f"small-{count}x{rows_each}"
