@@ -287,6 +287,7 @@ class Watch:
                 self.dump.source.name,
                 f"{stream.energy} is not {_SHOWN[kind]}, as {self.kinds[name].origin}: {against}",
                 hint=_say(stream),
+                choices=_choices(stream),
             )
 
 
