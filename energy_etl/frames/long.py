@@ -23,7 +23,8 @@ REACH_ROWS = 10_000
 CHANNELS_TOLD = 20
 """Names of channels that are counted apart."""
 
-_AT, _CHANNEL, _TURN, _LAST = "row_number", "channel of the row", "turn of the row", "last of the reading"
+_AT, _CHANNEL, _TURN = "row_number", "channel of the row", "turn of the row"
+_LAST, _ROWS = "last row of the reading", "rows of the reading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +97,10 @@ class Unfolder:
     def _wide(self, rows: pl.DataFrame, passed_over: dict[str, int]) -> pl.DataFrame:
         long = self._long
         energy = pl.col(_CHANNEL).is_in(list(long.energy))
-        turn = pl.int_range(pl.len()).over(*long.key, _CHANNEL)
+        # Counting costs more than all the rest, and is hardly ever needed.
+        repeated = rows.select(pl.struct(*long.key, _CHANNEL).is_duplicated().any()).item()
+        turn = pl.int_range(pl.len()).over(*long.key, _CHANNEL) if repeated else pl.lit(0, pl.Int64)
         rows = rows.with_columns(turn.alias(_TURN))
-        whole = rows.select((energy.any()).over(*long.key, _TURN)).to_series()
-        if not whole.all():
-            alone = rows.filter(~whole)
-            first = (alone[_TURN] == 0).sum()
-            if first:
-                passed_over["without an energy value beside them"] = int(first)
-            if alone.height > first:
-                passed_over["values repeated beside one energy value"] = int(alone.height - first)
-            rows = rows.filter(whole)
         columns = [long.value, *([long.unit] if long.unit is not None else [])]
         values = [
             pl.col(column).filter(pl.col(_CHANNEL) == channel).first().alias(name)
@@ -114,8 +108,17 @@ class Unfolder:
             for column, name in zip(columns, (channel, unit_column(channel)), strict=False)
         ]
         number = pl.col(_AT).filter(energy).first()
-        readings = rows.group_by(*long.key, _TURN, maintain_order=True).agg(number, *values)
-        return readings.select(_AT, pl.exclude(_AT, _TURN)).sort(_AT)
+        groups = rows.group_by(*long.key, _TURN, maintain_order=True)
+        readings = groups.agg(number, pl.len().alias(_ROWS), *values)
+        alone = readings.filter(pl.col(_AT).is_null())
+        for what, first in (
+            ("without an energy value beside them", True),
+            ("values repeated beside one energy value", False),
+        ):
+            if count := int(alone.filter((pl.col(_TURN) == 0) == first)[_ROWS].sum()):
+                passed_over[what] = count
+        readings = readings.filter(pl.col(_AT).is_not_null()) if alone.height else readings
+        return readings.select(_AT, pl.exclude(_AT, _TURN, _ROWS)).sort(_AT)
 
 
 def _trimmed(column: str) -> pl.Expr:
