@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energy_etl.cli.context import diagnostics, shared_options, target
-from energy_etl.energy import EnergyKind
+from energy_etl.cli.reading import (
+    DateOrderChoice,
+    DecimalChoice,
+    FoldChoice,
+    MeterEnergy,
+    ProfileName,
+    Timezone,
+    VehicleEnergy,
+)
 from energy_etl.errors import ExitCode
 from energy_etl.options import DirectCompress, LoadOptions, OnConflict
 from energy_etl.outcome import LoadResult, RejectLimit, Status
 from energy_etl.present.output import Format
-from energy_etl.profiles.model import DateOrder, DecimalMark, Fold, Profile
+
+if TYPE_CHECKING:
+    from energy_etl.profiles.model import Profile
 
 
 @shared_options
@@ -25,32 +35,11 @@ def ingest(
         typer.Argument(metavar="PATH...", help="Files, directories, globs; - for standard input."),
     ],
     *,
-    profile: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="What the columns mean: a built-in profile, or a .toml file. [default: told by the columns]",
-        ),
-    ] = None,
-    timezone: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ZONE",
-            help="Of timestamps without an offset, as Europe/Berlin. [default: the profile's, or UTC]",
-        ),
-    ] = None,
-    fold: Annotated[
-        Fold | None,
-        typer.Option(help="Which is meant where a local time occurs twice. [default: none, it is rejected]"),
-    ] = None,
-    date_order: Annotated[
-        DateOrder | None,
-        typer.Option(help="Of dates like 11/01/2017. [default: what all dates of the file show]"),
-    ] = None,
-    decimal: Annotated[
-        DecimalMark | None,
-        typer.Option(help="What stands before a fraction. [default: what the numbers show]"),
-    ] = None,
+    profile: ProfileName = None,
+    timezone: Timezone = None,
+    fold: FoldChoice = None,
+    date_order: DateOrderChoice = None,
+    decimal: DecimalChoice = None,
     on_conflict: Annotated[
         OnConflict,
         typer.Option(help="A reading that is stored with other values: keep it, or replace it."),
@@ -75,13 +64,8 @@ def ingest(
         DirectCompress,
         typer.Option(help="TimescaleDB: store readings compressed at once, or as rows to compress later."),
     ] = DirectCompress.AUTO,
-    meter_energy: Annotated[
-        EnergyKind | None,
-        typer.Option(
-            help="What the energy column of meter readings carries. [default: as declared, or plain]"
-        ),
-    ] = None,
-    vehicle_energy: Annotated[EnergyKind | None, typer.Option(help="The same of vehicle readings.")] = None,
+    meter_energy: MeterEnergy = None,
+    vehicle_energy: VehicleEnergy = None,
     output: Annotated[
         Format | None,
         typer.Option(
@@ -98,6 +82,8 @@ def ingest(
         energy-etl ingest meters.csv vehicles.parquet
 
         energy-etl ingest /data/dumps/ --rejects-to rejects.csv
+
+        energy-etl ingest export.csv --profile utility.toml
 
         zcat export.csv.gz | energy-etl ingest - --format json
 
