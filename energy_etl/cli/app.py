@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from energy_etl import __version__, settings
-from energy_etl.cli import analytics, db, generate, ingest, link, live, loads, rejects
+from energy_etl.cli import analytics, db, generate, ingest, inspect, link, live, loads, rejects
 from energy_etl.cli.context import DatabaseUrl, Debug, Quiet, Shared, Verbose, with_examples_kept
 from energy_etl.errors import ExitCode, Terminated, UsageError
 from energy_etl.present.diagnostics import Diagnostics
@@ -77,6 +77,7 @@ def energy_etl(
 
 app.callback(help=with_examples_kept(energy_etl.__doc__))(energy_etl)
 app.command("ingest")(ingest.ingest)
+app.command("inspect")(inspect.inspect)
 app.command("analytics")(analytics.analytics)
 app.add_typer(live.app, name="live")
 app.add_typer(link.app, name="link")
