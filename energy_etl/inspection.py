@@ -21,7 +21,7 @@ from energy_etl.dump import Dump
 from energy_etl.energy import EnergyKind, EnergyRule
 from energy_etl.errors import AmbiguousInputError, ExitCode, InputError
 from energy_etl.frames.column_facts import ColumnFacts, UnknownFacts
-from energy_etl.frames.evidence import Sample
+from energy_etl.frames.evidence import Sample, agreed
 from energy_etl.frames.normalise import IDS, NUMBERS
 from energy_etl.frames.reading_facts import Judged, Order, ReadingFacts
 from energy_etl.frames.rejects import count_by_rule
@@ -69,7 +69,7 @@ class Verdict(StrEnum):
 
     LOADABLE = "would be loaded"
     PARTLY = "would be loaded but for some readings"
-    AMBIGUOUS = "needs to be told more"
+    AMBIGUOUS = "needs an option"
     UNUSABLE = "would be refused"
 
     @property
@@ -127,7 +127,9 @@ class StreamReport:
     backward: int
     """Readings older than the one of their device before them."""
     kind: Kind | None
-    """What the energy column carries; None where it is not plain."""
+    """What the energy column carries; None where it is not plain, or contradicted."""
+    likely: EnergyKind | None
+    """What its readings look like, where they are enough to tell."""
     evidence: tuple[DeviceEvidence, ...]
 
     @property
@@ -227,6 +229,7 @@ class _Look:
         assumed = {stream.name: kinds.get(stream.name, open_kind) for stream in dump.streams}
         samples = {stream.name: Sample(stream, assumed[stream.name].rule) for stream in dump.streams}
         watch = Watch(dump, assumed)
+        through = False
         try:
             for checked in check(
                 found,
@@ -241,9 +244,10 @@ class _Look:
             for _ in dump.streams:
                 with self._told():
                     watch.close()
+            through = True
         except InputError as error:
             _refuse(report, error)
-        self._complete(kinds, samples)
+        self._complete(kinds, samples, through=through)
 
     def _resolved(self, latest: datetime) -> dict[str, Kind]:
         nothing = Reported(pl.Series(dtype=pl.String), {})
@@ -284,11 +288,12 @@ class _Look:
             self._readings[name].add(valid)
             samples[name].add(valid)
 
-    def _complete(self, kinds: dict[str, Kind], samples: dict[str, Sample]) -> None:
+    def _complete(self, kinds: dict[str, Kind], samples: dict[str, Sample], *, through: bool) -> None:
         report, dump, found = self._report, self._dump, self._found
         report.encoding, report.delimiter = found.reader.encoding, found.reader.delimiter
         report.decimal = found.decimal
-        report.rows = dump.rows
+        # Without its end, how long it is was not found out.
+        report.rows = dump.rows if through else None
         report.profile, report.why = found.profile.name, found.why
         report.rules = dict(self._rules.most_common())
         report.passed_over = dump.passed_over
@@ -297,9 +302,11 @@ class _Look:
         for stream in dump.streams:
             counts = dump.counts.get(stream.name)
             if counts is not None and counts.read:
-                facts, sample = self._readings[stream.name], samples[stream.name]
-                kind = kinds.get(stream.name)
-                judged = facts.judged(kind.rule if kind else None)
+                facts, evidence = self._readings[stream.name], samples[stream.name].judged()
+                doubted = any(_says(choice, stream) for one in report.problems for choice in one.choices)
+                kind, likely = None if doubted else kinds.get(stream.name), agreed(evidence)
+                rule = kind.rule if kind else EnergyRule(likely) if likely else None
+                judged = facts.judged(rule)
                 repeated = judged.repeated.duplicate + judged.repeated.conflicting
                 report.streams.append(
                     StreamReport(
@@ -314,7 +321,8 @@ class _Look:
                         order=facts.order,
                         backward=facts.backward,
                         kind=kind,
-                        evidence=tuple(sample.judged()[:SHOWN_DEVICES]),
+                        likely=likely,
+                        evidence=tuple(evidence[:SHOWN_DEVICES]),
                     )
                 )
         if UNASSIGNED in dump.counts:
@@ -354,7 +362,7 @@ class _Look:
                 doubt=doubts.get(name) or facts.doubt(name),
             )
             for name, facts in self._columns.items()
-        ]
+        ] or [Column(columns, name) for name, columns in names.items()]
         ignored = [Column((name,), None) for name in self._found.reader.ignored]
         return columns + ignored
 
@@ -435,8 +443,18 @@ def _commands(report: Inspection, dump: Dump, named: str | None) -> list[str]:
     # A name that looks like an option would be taken for one.
     file = f"./{name}" if name.startswith("-") and name != "-" else name
     known = [f"--{option} {shlex.quote(value)}" for option, value in _known(report, dump, named).items()]
-    options = [[option] for option in known] + [list(problem.choices) for problem in report.problems]
+    options = [[option] for option in known] + [_choices(report, problem) for problem in report.problems]
     return [" ".join(["energy-etl ingest", shlex.quote(file), *chosen]) for chosen in product(*options)]
+
+
+def _choices(report: Inspection, problem: Problem) -> list[str]:
+    """Its options, the one first that the readings look like."""
+    likely = {f"--{stream.name}-energy {stream.likely}" for stream in report.streams if stream.likely}
+    return sorted(problem.choices, key=lambda choice: choice not in likely)
+
+
+def _says(choice: str, stream: Stream) -> bool:
+    return choice.startswith(f"--{stream.name}-energy ")
 
 
 def _known(report: Inspection, dump: Dump, named: str | None) -> dict[str, str]:

@@ -71,7 +71,8 @@ def energy_etl(
         raise typer.Exit(said.error(error)) from error
     if found.path:
         said.detail(f"configuration: {found.path}")
-    ctx.default_map = found.defaults
+    # What `inspect` says of a dump has to hold for the `ingest` that follows.
+    ctx.default_map = {"inspect": found.defaults.get("ingest", {}), **found.defaults}
     ctx.obj = Shared(database_url, found.database_url, quiet=quiet, verbose=verbose, debug=debug)
 
 

@@ -175,7 +175,8 @@ def _stream_fields(stream: StreamReport) -> list[tuple[str, str]]:
         cadence = f", every {judged.cadence_s:g} s" if judged.cadence_s is not None else ""
         span = f"{cells.second(stream.first_ts)} to {cells.second(stream.last_ts)}"
         fields.append((f"{name} time", f"{span}{cadence}, {stream.order}{back}"))
-    energy = str(stream.kind) if stream.kind is not None else "not plain"
+    likely = f", its readings look like {stream.likely}" if stream.likely is not None else ""
+    energy = str(stream.kind) if stream.kind is not None else f"not plain{likely}"
     if judged.kwh is not None:
         energy += f": {cells.kwh(judged.kwh)} kWh"
         if judged.flags:
@@ -270,6 +271,7 @@ def _stream_document(stream: StreamReport) -> dict[str, Any]:
         "backwardSteps": stream.backward,
         "energy": {
             "kind": stream.kind.rule.kind if stream.kind is not None else None,
+            "likely": stream.likely,
             "origin": stream.kind.origin if stream.kind is not None else None,
             "kwh": judged.kwh,
             "flags": judged.flags,
