@@ -168,7 +168,7 @@ def _stream_fields(stream: StreamReport) -> list[tuple[str, str]]:
         f" {repeated.conflicting:,} conflicting, {stream.rejected:,} rejected"
     )
     if not stream.all_judged:
-        counted += f" (repetitions counted among the first {judged.readings:,})"
+        counted += f" (repetitions and energy are of the first {judged.readings:,}: there may be more)"
     fields = [(f"{name} readings", f"{counted}; of {cells.things(stream.devices, 'device')}")]
     if stream.first_ts is not None:
         back = f", {cells.things(stream.backward, 'step')} backward" if stream.backward else ""

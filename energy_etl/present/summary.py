@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from energy_etl.errors import ExitCode
 from energy_etl.outcome import COUNTED, Status
 from energy_etl.present import cells
 from energy_etl.present.output import Format, camel, write_json, write_table
@@ -139,7 +141,7 @@ def _remark(result: LoadResult, said: Diagnostics, listing: str | None) -> None:
         more = f" and {len(rules) - RULES_SHOWN} other rules" if len(rules) > RULES_SHOWN else ""
         said.warn(f"{name}: {', '.join(rules[:RULES_SHOWN])}{more}", hint=_next_step(result, listing))
     if result.error:
-        said.failure(result.error, result.hint)
+        said.failure(result.error, _way_out(result, listing))
 
 
 def _next_step(result: LoadResult, listing: str | None) -> str | None:
@@ -149,6 +151,15 @@ def _next_step(result: LoadResult, listing: str | None) -> str | None:
     elif listing is None and result.load_id is not None:
         listing = f"energy-etl rejects list --load {result.load_id}"
     return f"`{listing}` shows the rows" if listing else None
+
+
+def _way_out(result: LoadResult, listing: str | None) -> str | None:
+    """The hint of a dump that failed; of one that needs to be told more, where that can be found out."""
+    # Rejects that are read again are no file to look at.
+    if result.exit_code is not ExitCode.USAGE or listing is not None:
+        return result.hint
+    look = f"`energy-etl inspect {shlex.quote(result.source)}` shows what is in it"
+    return f"{result.hint}; {look}" if result.hint else look
 
 
 def _document(results: Sequence[LoadResult]) -> dict[str, Any]:

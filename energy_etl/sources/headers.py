@@ -110,7 +110,8 @@ def require_columns(file: str, header: Sequence[str], known: Collection[str]) ->
             file,
             f"no column meterId or vehicleId; found: {_listed(header)}",
             hint=_nearest([stream.device for stream in STREAMS], header, known)
-            or f"a dump has the columns {shapes}, named in a header; --profile says what other columns mean",
+            or f"a dump has the columns {shapes}, named in a header; --profile says what"
+            " other columns mean, `energy-etl inspect` shows what they hold",
         )
     for stream in streams:
         missing = [column for column in stream.columns if column not in known]

@@ -89,7 +89,7 @@ def examples(text: str) -> list[str]:
 
 def test_these_are_the_commands() -> None:
     assert (
-        ", ".join(EVERY) == "ingest, analytics, generate, live, live meters, live vehicles,"
+        ", ".join(EVERY) == "ingest, inspect, analytics, generate, live, live meters, live vehicles,"
         " link, link add, link list, link remove, link import, loads, loads show, rejects, rejects list,"
         " rejects export, rejects retry,"
         " db, db init, db status, db url, db stop"
@@ -248,7 +248,9 @@ def test_a_signal_ends_a_command_that_waits(
         assert rows == []
 
 
-@pytest.mark.parametrize("args", ["--help", "--version", "ingest --help", "analytics --help", "link --help"])
+@pytest.mark.parametrize(
+    "args", ["--help", "--version", "ingest --help", "inspect --help", "analytics --help", "link --help"]
+)
 def test_help_starts_without_the_heavy_libraries(args: str, clean_env: dict[str, str]) -> None:
     done = python(IMPORTED, *args.split(), env=clean_env)
     assert done.returncode == 0, done.stderr
