@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ from energy_etl.sources.source import Layout
 from energy_etl.streams import CLOCK_TOLERANCE, STREAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from energy_etl.frames.evidence import DeviceEvidence
     from energy_etl.interpret import Interpretation
@@ -92,8 +93,10 @@ class Problem:
 
     message: str
     hint: str | None
+    ambiguous: bool = False
+    """Whether an option solves it."""
     choices: tuple[str, ...] = ()
-    """The options one of which solves it."""
+    """The options one of which does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,7 @@ def inspect(file: FoundFile, options: LoadOptions, named: str | None = None) -> 
         return report
     report.sha256 = taken.sha256
     dump = Dump(source, taken, Entry(source.name, taken.sha256, source.bytes, source.format), options)
+    found = None
     try:
         found = dump.interpretation
     except InputError as error:
@@ -196,7 +200,7 @@ def inspect(file: FoundFile, options: LoadOptions, named: str | None = None) -> 
         _look_at_columns(report, source, options)
     else:
         _Look(report, dump, found).through()
-    report.commands = _commands(report, dump, named)
+    report.commands = _commands(report, options, found, named)
     return report
 
 
@@ -215,51 +219,71 @@ class _Look:
         self._dump = dump
         self._found = found
         self._notation = found.notation
+        self._start()
+
+    def _start(self) -> None:
+        streams = self._dump.streams
         self._columns: dict[str, ColumnFacts] = {}
-        self._readings = {stream.name: ReadingFacts(stream) for stream in dump.streams}
+        self._readings = {stream.name: ReadingFacts(stream) for stream in streams}
+        self._samples: dict[str, Sample] = {}
         self._rules: Counter[tuple[str | None, str]] = Counter()
 
     def through(self) -> None:
         """Read it, and complete the report."""
-        report, dump, found = self._report, self._dump, self._found
         latest = datetime.now(UTC) + CLOCK_TOLERANCE
         kinds = self._resolved(latest)
+        complete = False
+        try:
+            while not self._as_declared(kinds, latest):
+                # Judged by what they are not, most readings would be rejected: look at what they are.
+                kinds = {name: kind for name, kind in kinds.items() if not self._is_open(name)}
+                self._dump.forget()
+                self._start()
+            complete = True
+        except InputError as error:
+            _refuse(self._report, error)
+        self._complete(kinds, complete=complete)
+
+    def _as_declared(self, kinds: dict[str, Kind], latest: datetime) -> bool:
+        """One pass; False, and ended early, where the readings contradict a kind."""
         # What is not plain may be a counter: its values are let through, and watched by nobody.
         open_kind = Kind(EnergyRule(EnergyKind.REGISTER), Origin.TOLD)
-        assumed = {stream.name: kinds.get(stream.name, open_kind) for stream in dump.streams}
-        samples = {stream.name: Sample(stream, assumed[stream.name].rule) for stream in dump.streams}
-        watch = Watch(dump, assumed)
-        through = False
+        streams = self._dump.streams
+        assumed = {stream.name: kinds.get(stream.name, open_kind) for stream in streams}
+        self._samples = {stream.name: Sample(stream, assumed[stream.name].rule) for stream in streams}
+        watch = Watch(self._dump, assumed)
+        carried = {name: kind.rule.kind for name, kind in assumed.items()}
+        batches = check(self._found, latest=latest, rows=BATCH_ROWS, kinds=carried, seen=self._see)
+        with closing(batches):
+            for checked in batches:
+                self._add(checked)
+                if not self._holds(partial(watch.add, checked.valid, checked.rejects)):
+                    return False
+        return self._holds(watch.close)
+
+    def _holds(self, judge: Callable[[], None]) -> bool:
         try:
-            for checked in check(
-                found,
-                latest=latest,
-                rows=BATCH_ROWS,
-                kinds={name: kind.rule.kind for name, kind in assumed.items()},
-                seen=self._see,
-            ):
-                self._add(checked, samples)
-                with self._told():
-                    watch.add(checked.valid, checked.rejects)
-            for _ in dump.streams:
-                with self._told():
-                    watch.close()
-            through = True
-        except InputError as error:
-            _refuse(report, error)
-        self._complete(kinds, samples, through=through)
+            judge()
+        except AmbiguousInputError as error:
+            _refuse(self._report, error)
+            return False
+        return True
+
+    def _is_open(self, stream: str) -> bool:
+        """Whether the user has to say what the energy column of a stream carries."""
+        choices = (choice for one in self._report.problems for choice in one.choices)
+        return any(choice.startswith(f"--{stream}-energy ") for choice in choices)
 
     def _resolved(self, latest: datetime) -> dict[str, Kind]:
         nothing = Reported(pl.Series(dtype=pl.String), {})
         known = {stream.name: nothing for stream in self._dump.streams}
         kinds: dict[str, Kind] = {}
         for stream in self._dump.streams:
-            with self._told():
+            try:
                 kinds |= resolve(self._dump, self._dump.options, known, latest, (stream,))
+            except InputError as error:
+                _refuse(self._report, error)
         return kinds
-
-    def _told(self) -> _Told:
-        return _Told(self._report)
 
     def _see(self, raw: pl.DataFrame, typed: pl.DataFrame, ours: pl.DataFrame) -> None:
         """Take in what the columns of a batch hold."""
@@ -281,19 +305,19 @@ class _Look:
                 if name in NUMBERS:
                     facts.weigh(name, parts[2])
 
-    def _add(self, checked: Checked, samples: dict[str, Sample]) -> None:
+    def _add(self, checked: Checked) -> None:
         self._dump.add(checked)
         self._rules.update(count_by_rule(checked.rejects))
         for name, valid in checked.valid.items():
             self._readings[name].add(valid)
-            samples[name].add(valid)
+            self._samples[name].add(valid)
 
-    def _complete(self, kinds: dict[str, Kind], samples: dict[str, Sample], *, through: bool) -> None:
+    def _complete(self, kinds: dict[str, Kind], *, complete: bool) -> None:
         report, dump, found = self._report, self._dump, self._found
         report.encoding, report.delimiter = found.reader.encoding, found.reader.delimiter
         report.decimal = found.decimal
         # Without its end, how long it is was not found out.
-        report.rows = dump.rows if through else None
+        report.rows = dump.rows if complete else None
         report.profile, report.why = found.profile.name, found.why
         report.rules = dict(self._rules.most_common())
         report.passed_over = dump.passed_over
@@ -302,9 +326,8 @@ class _Look:
         for stream in dump.streams:
             counts = dump.counts.get(stream.name)
             if counts is not None and counts.read:
-                facts, evidence = self._readings[stream.name], samples[stream.name].judged()
-                doubted = any(_says(choice, stream) for one in report.problems for choice in one.choices)
-                kind, likely = None if doubted else kinds.get(stream.name), agreed(evidence)
+                facts, evidence = self._readings[stream.name], self._samples[stream.name].judged()
+                kind, likely = kinds.get(stream.name), agreed(evidence)
                 rule = kind.rule if kind else EnergyRule(likely) if likely else None
                 judged = facts.judged(rule)
                 repeated = judged.repeated.duplicate + judged.repeated.conflicting
@@ -367,31 +390,16 @@ class _Look:
         return columns + ignored
 
 
-class _Told:
-    """Keeps what a dump would be refused for, and goes on."""
-
-    def __init__(self, report: Inspection) -> None:
-        self._report = report
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
-        if not isinstance(error, InputError):
-            return False
-        _refuse(self._report, error)
-        return True
-
-
 def _refuse(report: Inspection, error: InputError) -> None:
+    ambiguous = isinstance(error, AmbiguousInputError)
     choices = error.choices if isinstance(error, AmbiguousInputError) else ()
     message = error.message.removeprefix(f"{error.file}: ")
-    # The same question comes up again with every batch.
+    # A question comes up again wherever its answer is needed.
     known = [one.choices == choices if choices else one.message == message for one in report.problems]
     if not any(known):
-        report.problems.append(Problem(message, error.hint, choices))
-    ambiguous = all(one.choices for one in report.problems)
-    report.verdict = Verdict.AMBIGUOUS if ambiguous else Verdict.UNUSABLE
+        report.problems.append(Problem(message, error.hint, ambiguous, choices))
+    only_options = all(one.ambiguous for one in report.problems)
+    report.verdict = Verdict.AMBIGUOUS if only_options else Verdict.UNUSABLE
 
 
 def _look_at_columns(report: Inspection, source: SourceFile, options: LoadOptions) -> None:
@@ -435,16 +443,20 @@ def _sources(found: Interpretation) -> tuple[dict[str, tuple[str, ...]], dict[st
     return names, units
 
 
-def _commands(report: Inspection, dump: Dump, named: str | None) -> list[str]:
+def _commands(
+    report: Inspection, options: LoadOptions, found: Interpretation | None, named: str | None
+) -> list[str]:
     """How to load it; nothing where no option helps."""
     if report.verdict is Verdict.UNUSABLE:
         return []
     name = report.name
     # A name that looks like an option would be taken for one.
     file = f"./{name}" if name.startswith("-") and name != "-" else name
-    known = [f"--{option} {shlex.quote(value)}" for option, value in _known(report, dump, named).items()]
-    options = [[option] for option in known] + [_choices(report, problem) for problem in report.problems]
-    return [" ".join(["energy-etl ingest", shlex.quote(file), *chosen]) for chosen in product(*options)]
+    known = _known(report, options, found, named)
+    said = [[f"--{option} {shlex.quote(value)}"] for option, value in known.items()]
+    open_ones = [_choices(report, problem) for problem in report.problems]
+    start = f"energy-etl ingest {shlex.quote(file)}"
+    return [" ".join([start, *chosen]) for chosen in product(*said, *open_ones)]
 
 
 def _choices(report: Inspection, problem: Problem) -> list[str]:
@@ -453,14 +465,10 @@ def _choices(report: Inspection, problem: Problem) -> list[str]:
     return sorted(problem.choices, key=lambda choice: choice not in likely)
 
 
-def _says(choice: str, stream: Stream) -> bool:
-    return choice.startswith(f"--{stream.name}-energy ")
-
-
-def _known(report: Inspection, dump: Dump, named: str | None) -> dict[str, str]:
+def _known(
+    report: Inspection, options: LoadOptions, found: Interpretation | None, named: str | None
+) -> dict[str, str]:
     """The options that say what the user has said, and what was found out."""
-    options = dump.options
-    found = dump.__dict__.get("interpretation")
     profile, zone, order, decimal = named, options.timezone, options.date_order, options.decimal
     if found is not None:
         if found.profile is not CANONICAL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,14 @@ from energy_etl.db.live_view import MeterState, VehicleState
 from energy_etl.db.open_rejects import OpenReject
 from energy_etl.db.schema import Flavour, describe
 from energy_etl.db.status import DatabaseStatus, StreamState, TableSize
+from energy_etl.energy import EnergyKind, EnergyRule
+from energy_etl.frames.column_facts import ColumnFacts
+from energy_etl.frames.evidence import DeviceEvidence
+from energy_etl.frames.reading_facts import Judged, Order, Repeated
+from energy_etl.inspection import Column, Inspection, Problem, StreamReport, Verdict
+from energy_etl.kinds import Kind, Origin
 from energy_etl.outcome import Counts, LoadResult, Status
+from energy_etl.present.inspection import write_inspections
 from energy_etl.present.links import write_links
 from energy_etl.present.live import write_meters, write_vehicles
 from energy_etl.present.loads import write_load, write_loads
@@ -24,6 +32,7 @@ from energy_etl.present.performance import write_performance
 from energy_etl.present.rejects import write_counts, write_rejects
 from energy_etl.present.status import write_status
 from energy_etl.present.summary import write_results
+from energy_etl.profiles.nearest import Nearness
 from energy_etl.selection import Grouping
 
 if TYPE_CHECKING:
@@ -235,6 +244,105 @@ REHEARSED = [
     )
 ]
 
+RISING = DeviceEvidence(HOSTILE, 200, 60.0, 4_711.5, 4_720.125, 10.0, 0.975, 0.0, 0)
+INSPECTED = [
+    Inspection(
+        "dumps/export.csv",
+        Verdict.PARTLY,
+        format="csv",
+        compression="gzip",
+        encoding="windows-1252",
+        delimiter=";",
+        decimal=",",
+        bytes=1_234_567,
+        sha256=SHA,
+        rows=12_004,
+        profile="utility",
+        why="it was named",
+        columns=[
+            Column(("Zähler", "Anschluss"), "meter_id", ColumnFacts("text", 12_000, 4, example=HOSTILE)),
+            Column(("Zeit",), "ts", ColumnFacts("text", 12_004, unread=2, low=DAY, high=NOW, example="1.3.")),
+            Column(
+                ("Stand",),
+                "kwh_consumed_ac",
+                ColumnFacts("text", 11_000, 1_004, Counter({"-": 1_000, HOSTILE: 3}), 0, -0.5, 4720.125, "1"),
+                "Wh",
+            ),
+            Column(
+                ("U",),
+                "voltage",
+                ColumnFacts("Int64", 12_004, low=2_290.0, high=2_311.0, example="2301"),
+                "V",
+                'mostly above 1,000 V: decivolts? (unit = "dV")',
+            ),
+            Column(("note",), None),
+        ],
+        streams=[
+            StreamReport(
+                "meter",
+                read=12_000,
+                loaded=11_690,
+                rejected=8,
+                judged=Judged(10_000, Repeated(300, 2), 60.0, {"first": 2, "gap": 1}, 61.25),
+                devices=2,
+                first_ts=DAY,
+                last_ts=NOW,
+                order=Order.NONE,
+                backward=7,
+                kind=Kind(EnergyRule(EnergyKind.REGISTER), Origin.FOUND),
+                likely=EnergyKind.REGISTER,
+                evidence=(RISING,),
+            )
+        ],
+        unassigned=4,
+        rules={("meter", "ts:not_a_timestamp"): 8, (None, "row:no_device"): 4},
+        passed_over={f'channel "{HOSTILE}"': 1_200},
+        naive_timestamps=12_002,
+        timezone="Europe/Berlin",
+        notes=["is not UTF-8, taken as windows-1252"],
+        commands=["energy-etl ingest dumps/export.csv --profile my.toml --meter-energy register"],
+    ),
+    Inspection(
+        "dumps/both.ndjson",
+        Verdict.AMBIGUOUS,
+        [Problem("it is not plain", "say which", ambiguous=True, choices=("--vehicle-energy power",))],
+        format="ndjson",
+        compression="none",
+        encoding="utf-8",
+        bytes=9,
+        rows=1,
+        profile="canonical",
+        why="its columns are the documented ones",
+        streams=[
+            StreamReport(
+                "vehicle",
+                read=1,
+                loaded=1,
+                rejected=0,
+                judged=Judged(1),
+                devices=1,
+                first_ts=DAY,
+                last_ts=DAY,
+                order=Order.TIME,
+                backward=0,
+                kind=None,
+                likely=None,
+                evidence=(),
+            )
+        ],
+        commands=[f"energy-etl ingest dumps/both.ndjson --vehicle-energy {kind}" for kind in "abcde"],
+    ),
+    Inspection(
+        f"={HOSTILE}.csv",
+        problems=[Problem(f"no column {HOSTILE}", None)],
+        format="csv",
+        compression="none",
+        bytes=76,
+        near=[Nearness("teslafi", ("Date",), (HOSTILE, "charge_energy_added")), Nearness("han", ("x",), ())],
+        columns=[Column((HOSTILE,), None, ColumnFacts("text", 1, example=HOSTILE))],
+    ),
+]
+
 
 def _status(state: DatabaseStatus, output: Format) -> None:
     write_status(state, output, server="ana@db.example:5432/energy", layout=describe(state.flavour))
@@ -267,5 +375,6 @@ CASES: dict[str, Callable[[Format], None]] = {
     "ingest": lambda output: write_results(RESULTS, output),
     "ingest_dry_run": lambda output: write_results(REHEARSED, output),
     "retry": lambda output: write_results(RETRIED, output),
+    "inspect": lambda output: write_inspections(INSPECTED, output),
 }
 """Name of the expectation → what writes it, in a format."""
