@@ -21,6 +21,7 @@ import polars as pl
 from energy_etl.dump import Dump
 from energy_etl.energy import EnergyKind, EnergyRule
 from energy_etl.errors import AmbiguousInputError, ExitCode, InputError
+from energy_etl.frames.clock import AMBIGUOUS
 from energy_etl.frames.column_facts import ColumnFacts, UnknownFacts
 from energy_etl.frames.evidence import Sample, agreed
 from energy_etl.frames.normalise import IDS, NUMBERS
@@ -348,6 +349,8 @@ class _Look:
                         evidence=tuple(evidence[:SHOWN_DEVICES]),
                     )
                 )
+        if any(rule == AMBIGUOUS for _, rule in report.rules):
+            report.notes.append("local times that occur twice are rejected: --fold says which one is meant")
         if UNASSIGNED in dump.counts:
             report.unassigned = dump.counts[UNASSIGNED].read
         report.columns = self._column_reports({stream.name: stream for stream in dump.streams})
@@ -364,7 +367,9 @@ class _Look:
             report.problems.append(
                 Problem(
                     f"{rejected:,} readings are rejected, more than `ingest` allows ({limit})",
-                    "repair what the rules tell; --max-rejects of `ingest` sets another limit",
+                    "a profile says in which units columns are: see those that are doubtful"
+                    if any(column.doubt for column in report.columns)
+                    else "repair what the rules tell; --max-rejects of `ingest` sets another limit",
                 )
             )
             return

@@ -63,7 +63,9 @@ def _report(one: Inspection) -> None:
     write_record(_head(one))
     if one.columns:
         write_line("")
-        write_table(_COLUMNS, map(_column_row, one.columns), output=Format.TABLE)
+        # Where a profile is known, a column that it does not name is ignored.
+        unnamed = UNKNOWN if one.profile is None else IGNORED
+        write_table(_COLUMNS, (_column_row(column, unnamed) for column in one.columns), output=Format.TABLE)
     if readings := [field for stream in one.streams for field in _stream_fields(stream)]:
         write_line("")
         write_record(readings + _rows_left_out(one))
@@ -122,10 +124,10 @@ def _notes(one: Inspection) -> list[str]:
     return notes
 
 
-def _column_row(column: Column) -> list[Any]:
+def _column_row(column: Column, unnamed: str) -> list[Any]:
     facts = column.facts
     names = " + ".join(column.names) or "(constant)"
-    means = column.means or (IGNORED if facts is None else UNKNOWN)
+    means = column.means or unnamed
     if facts is None:
         return [names, means, *(None for _ in _COLUMNS[2:])]
     return [
