@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from energy_etl.cli.context import diagnostics, shared_options, target
+from energy_etl.cli.loading import DirectCompressChoice, DryRun, LockWait, ResultFormat, RetryFor
 from energy_etl.cli.reading import (
     DateOrderChoice,
     DecimalChoice,
@@ -21,7 +22,6 @@ from energy_etl.cli.reading import (
 from energy_etl.errors import ExitCode
 from energy_etl.options import DirectCompress, LoadOptions, OnConflict
 from energy_etl.outcome import LoadResult, RejectLimit, Status
-from energy_etl.present.output import Format
 
 if TYPE_CHECKING:
     from energy_etl.profiles.model import Profile
@@ -52,28 +52,13 @@ def ingest(
         Path | None,
         typer.Option(metavar="FILE", help="Write the rejects to a .csv or .parquet file, too."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
-    lock_wait: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for another load.")
-    ] = 300.0,
-    retry_for: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", min=0, help="How long to try again when the server goes away."),
-    ] = 60.0,
-    direct_compress: Annotated[
-        DirectCompress,
-        typer.Option(help="TimescaleDB: store readings compressed at once, or as rows to compress later."),
-    ] = DirectCompress.AUTO,
+    dry_run: DryRun = False,
+    lock_wait: LockWait = 300.0,
+    retry_for: RetryFor = 60.0,
+    direct_compress: DirectCompressChoice = DirectCompress.AUTO,
     meter_energy: MeterEnergy = None,
     vehicle_energy: VehicleEnergy = None,
-    output: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            help="Write the result to standard output. [default: a summary on standard error only]",
-            case_sensitive=False,
-        ),
-    ] = None,
+    output: ResultFormat = None,
 ) -> None:
     """Load dumps: CSV, Parquet, NDJSON and JSON, plain or as .gz or .zst.
 

@@ -9,6 +9,7 @@ import typer
 
 from energy_etl.cli.context import connection, diagnostics, group, shared_options, target
 from energy_etl.cli.ingest import exit_code, named_profile
+from energy_etl.cli.loading import DirectCompressChoice, DryRun, LockWait, ResultFormat, RetryFor
 from energy_etl.energy import EnergyKind
 from energy_etl.errors import ExitCode
 from energy_etl.options import DirectCompress, LoadOptions, OnConflict
@@ -169,26 +170,11 @@ def retry(
             help="Readings that are stored with other values: leave them be, or replace what is stored."
         ),
     ] = OnConflict.KEEP,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")] = False,
-    lock_wait: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for another load.")
-    ] = 300.0,
-    retry_for: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", min=0, help="How long to try again when the server goes away."),
-    ] = 60.0,
-    direct_compress: Annotated[
-        DirectCompress,
-        typer.Option(help="TimescaleDB: store readings compressed at once, or as rows to compress later."),
-    ] = DirectCompress.AUTO,
-    output: Annotated[
-        Format | None,
-        typer.Option(
-            "--format",
-            help="Write the result to standard output. [default: a summary on standard error only]",
-            case_sensitive=False,
-        ),
-    ] = None,
+    dry_run: DryRun = False,
+    lock_wait: LockWait = 300.0,
+    retry_for: RetryFor = 60.0,
+    direct_compress: DirectCompressChoice = DirectCompress.AUTO,
+    output: ResultFormat = None,
 ) -> None:
     """Judge open rejects again, and load the rows that pass.
 
