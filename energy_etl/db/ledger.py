@@ -93,7 +93,8 @@ def record_failure(
         "started_at": started_at,
         "counts": Jsonb(dict(counts)),
         "options": Jsonb(dict(options)),
-        "error": error,
+        # A header is quoted as it is, and the server stores no NUL.
+        "error": error.replace("\x00", "␀"),
         "version": __version__,
     }
     conn.execute(query("ledger.record_failure"), values)

@@ -13,7 +13,7 @@ import polars as pl
 
 from energy_etl.frames import numbers as numeric
 from energy_etl.frames.clock import AMBIGUOUS, SKIPPED, LocalClock
-from energy_etl.frames.faults import FAULT_SCHEMA
+from energy_etl.frames.faults import FAULT_SCHEMA, told
 from energy_etl.frames.numbers import NumberNotation
 from energy_etl.frames.timestamps import TimeNotation, as_text, parse
 from energy_etl.streams import STREAMS
@@ -103,7 +103,7 @@ def _number_faults(unread: pl.DataFrame, column: str, notation: NumberNotation) 
         "row_number",
         column=pl.lit(column),
         rule=pl.lit(f"{column}:not_a_number"),
-        detail=pl.format("{} is {}, which is not a number", pl.lit(column), _quoted(column)),
+        detail=told("{} is {}, which is not a number", pl.lit(column), _quoted(column)),
     )
 
 
@@ -130,10 +130,10 @@ def _timestamp_faults(raw: pl.DataFrame, rules: pl.Series, notation: Notation, z
         "row_number",
         column=pl.lit("ts"),
         rule="rule",
-        detail=pl.format("timestamp is {}, which {}", _quoted("ts"), what),
+        detail=told("timestamp is {}, which {}", _quoted("ts"), what),
     )
 
 
 def _quoted(column: str) -> pl.Expr:
     """The value for a message: in quotes, and short."""
-    return pl.format("'{}'", pl.col(column).cast(pl.String).str.slice(0, 100))
+    return told("'{}'", pl.col(column).cast(pl.String).str.slice(0, 100))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from energy_etl.frames.faults import FAULT_SCHEMA
+from energy_etl.frames.faults import FAULT_SCHEMA, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ def _foreign(rows: pl.DataFrame, conversion: Conversion) -> pl.DataFrame:
         "row_number",
         column=pl.lit(conversion.column),
         rule=pl.lit(f"{conversion.column}:unknown_unit"),
-        detail=pl.format(
+        detail=told(
             "{} is in '{}', which is no unit of it known here",
             pl.lit(conversion.column),
             pl.col(conversion.unit_column).str.slice(0, 100),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from energy_etl.frames.faults import told
 from energy_etl.streams import EARLIEST
 
 if TYPE_CHECKING:
@@ -91,12 +92,12 @@ def _unread(stream: Stream, rows: pl.DataFrame, faults: pl.DataFrame) -> pl.Data
 
 def _ahead(stream: Stream, rows: pl.DataFrame, latest: datetime) -> pl.DataFrame:
     limit = latest.isoformat(sep=" ", timespec="seconds")
-    detail = pl.format("timestamp is {}, after {}: a clock that runs ahead", pl.col("ts"), pl.lit(limit))
+    detail = told("timestamp is {}, after {}: a clock that runs ahead", pl.col("ts"), pl.lit(limit))
     return _shape(stream, rows, "ts:in_the_future", detail)
 
 
 def _old(stream: Stream, rows: pl.DataFrame, earliest: datetime) -> pl.DataFrame:
-    detail = pl.format("ts is {}, the least possible is {}", pl.col("ts"), pl.lit(str(earliest)))
+    detail = told("ts is {}, the least possible is {}", pl.col("ts"), pl.lit(str(earliest)))
     return _shape(stream, rows, "ts:below_range", detail)
 
 
@@ -109,10 +110,10 @@ def _broken(stream: Stream, failure: dy.FailureInfo) -> pl.DataFrame:
         key=lambda name: (order.index(name.split("|")[1]), name),
     )
     first = pl.coalesce(pl.when(pl.col(name) == "invalid").then(pl.lit(name)) for name in broken)
-    told = details.with_columns(first.alias("broken"))
+    explained = details.with_columns(first.alias("broken"))
     return pl.concat(
         _shape(stream, group, *_wording(stream, name))
-        for (name,), group in told.group_by("broken", maintain_order=True)
+        for (name,), group in explained.group_by("broken", maintain_order=True)
         if isinstance(name, str)
     )
 
@@ -125,9 +126,7 @@ def _wording(stream: Stream, broken: str) -> tuple[str, pl.Expr]:
     sentence = sentence.replace("{column}", column).replace(f"{{{rule}}}", str(bound))
     text, value, rest = sentence.partition("{value}")
     shown = pl.col(column).cast(pl.String).str.slice(0, 100)
-    return f"{column}:{name}", pl.format("{}{}{}", pl.lit(text), shown, pl.lit(rest)) if value else pl.lit(
-        text
-    )
+    return f"{column}:{name}", told("{}{}{}", pl.lit(text), shown, pl.lit(rest)) if value else pl.lit(text)
 
 
 def _shape(stream: Stream, rows: pl.DataFrame, rule: str, detail: pl.Expr | str) -> pl.DataFrame:
