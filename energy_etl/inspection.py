@@ -415,8 +415,9 @@ def _look_at_columns(report: Inspection, source: SourceFile, options: LoadOption
         headers = headers_of(source, delimiter=form.delimiter, skip_rows=form.skip_rows)
         delimiter, header = max(headers.items(), key=lambda one: len(one[1]))
         report.near = nearest(profile_files.builtin().values(), header)
-        names = tuple(dict.fromkeys(name for name in header if name != "row_number"))
-        report.columns = [Column((name,), None) for name in names]
+        report.columns = [Column((name,), None) for name in dict.fromkeys(header)]
+        # A name that is there twice, or is none, says nothing about which column is meant.
+        names = tuple(name for name in header if header.count(name) == 1 and name not in ("", "row_number"))
         layout = Layout(names, ids=(), delimiter=delimiter or None, skip_rows=form.skip_rows)
         reader = open_source(source, layout)
         facts = {name: UnknownFacts() for name in names}
@@ -426,7 +427,8 @@ def _look_at_columns(report: Inspection, source: SourceFile, options: LoadOption
             for name in names:
                 facts[name].add(batch.frame[name])
         report.rows, report.encoding, report.delimiter = rows, reader.encoding, reader.delimiter
-        report.columns = [Column((name,), None, facts[name].judged()) for name in names]
+        judged = {name: one.judged() for name, one in facts.items()}
+        report.columns = [Column((name,), None, judged.get(name)) for name in dict.fromkeys(header)]
 
 
 def _sources(found: Interpretation) -> tuple[dict[str, tuple[str, ...]], dict[str, str]]:

@@ -121,6 +121,9 @@ class ColumnFacts:
     def _widen(self, read: pl.Series) -> None:
         if read.dtype.is_float():
             read = read.filter(read.is_finite())
+        else:
+            # Python's calendar is shorter than a file's.
+            read = read.filter(read.dt.year().is_between(1, 9999))
         low, high = read.min(), read.max()
         if low is None:
             return
