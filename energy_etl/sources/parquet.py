@@ -31,6 +31,9 @@ BATCH_BYTES = 32 << 20
 TEXT_BYTES = 1 << 20
 """The longest text a field may hold, as in delimited files."""
 
+_MAGIC = b"PAR1"
+_SCAN_BYTES = 1 << 20
+
 _IDS = ("meter_id", "vehicle_id")
 
 
@@ -51,6 +54,7 @@ class ParquetReader:
     def __init__(self, source: SourceFile, layout: Layout | None = None) -> None:
         self._source = source
         self._packed: list[str] = []
+        _refuse_joined(source)
         with _readable(source), self._open() as file:
             schema: pa.Schema = file.schema_arrow
             found = (
@@ -144,6 +148,29 @@ class ParquetReader:
         if name in _IDS or pa.types.is_null(array.type):
             return pc.cast(array, pa.string())
         return pc.cast(array, pa.float32()) if pa.types.is_float16(array.type) else array
+
+
+def _refuse_joined(source: SourceFile) -> None:
+    """Refuse files that were joined (``cat a.parquet b.parquet``).
+
+    The places in the last footer would be looked up in the first file: its rows would stand for those of the
+    last one, and all others be lost in silence.
+    """
+    joint, before, kept = _MAGIC * 2, 0, b""
+    with _readable(source), source.path.open("rb") as file:
+        while block := file.read(_SCAN_BYTES):
+            data, at = kept + block, -1
+            while (at := data.find(joint, at + 1)) >= 0:
+                # Text may say so, too, but has no footer of a length that fits before it.
+                footer = int.from_bytes(data[max(0, at - 4) : at], "little")
+                if 0 < footer <= before + at - 8:
+                    raise InputError(
+                        source.name,
+                        f"is several Parquet files joined: another one begins at byte {before + at + 4:,}",
+                        hint="name each file by itself, or write them again as one",
+                    )
+            kept = data[-(len(joint) + 3) :]
+            before += len(data) - len(kept)
 
 
 def _too_much(pending: list[pl.DataFrame], frame: pl.DataFrame, rows: int) -> bool:

@@ -371,6 +371,10 @@ PARQUET = [
     refused(
         "rows that the footer has and the pages have not", "dump.parquet", PLAIN[:30] + PLAIN[40:], "corrupt"
     ),
+    refused(
+        "two files joined", "dump.parquet", PLAIN + written(table(meterId=["M-2"] * 3)), "begins at byte"
+    ),
+    columns("an id like the joint of two files", meterId=["PAR1PAR1", "PAR1PAR1" * 9, "aaaaPAR1PAR1"]),
     refused("an encrypted file", "dump.parquet", b"PARE" + bytes(100) + b"PARE", "encrypted"),
 ]
 
