@@ -84,9 +84,10 @@ def shared_options(function: Command) -> Command:
         ctx.obj = shared(ctx).merged(given)
         try:
             function(ctx, *args, **options)
-        except (typer.Exit, typer.Abort):
+        except (typer.Exit, typer.Abort, SystemExit, GeneratorExit):
             raise
-        except (Exception, KeyboardInterrupt) as error:
+        except BaseException as error:
+            # A panic of Polars is no Exception, but a bug like any other.
             raise typer.Exit(diagnostics(ctx).error(error)) from error
 
     parameters = [*signature.parameters.values(), *added]

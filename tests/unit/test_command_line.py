@@ -192,6 +192,14 @@ def test_wrong_use_is_told_without_a_traceback(
     assert "Traceback" not in done.stderr
 
 
+def test_a_panic_of_polars_is_a_bug_like_any_other(clean_env: dict[str, str]) -> None:
+    panic = "import polars; raise polars.exceptions.PanicException('all lost')"
+    done = python(FAILING.replace('{}["\\x1b[31m"]', panic), "fail", env=clean_env)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: unexpected PanicException: all lost"
+    assert "Traceback" not in done.stderr
+
+
 def test_a_bug_says_so_and_shows_its_traceback_only_when_asked(clean_env: dict[str, str]) -> None:
     plain = python(FAILING, "fail", env=clean_env)
     assert (plain.returncode, plain.stdout) == (1, "")
