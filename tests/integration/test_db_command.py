@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import Run
 
+NEWEST = schema.latest_version(Flavour.POSTGRES)
 SECRET = "quietly=7"
 FORMATS = ("table", "json", "csv")
 TABLES = [
@@ -65,10 +66,10 @@ def test_init_makes_the_tables_once_and_says_so(
     first = run_without_server("db", "init", env={"DATABASE_URL": bare_database_url})
     assert first.returncode == 0
     assert first.stdout == ""
-    assert first.stderr == f"note: schema version 2 set up ({layout})\n"
+    assert first.stderr == f"note: schema version {NEWEST} set up ({layout})\n"
     again = run_without_server("db", "init", env={"DATABASE_URL": bare_database_url})
     assert again.returncode == 0
-    assert again.stderr == f"note: schema version 2 is there already ({layout})\n"
+    assert again.stderr == f"note: schema version {NEWEST} is there already ({layout})\n"
     quiet = run_without_server("db", "init", "--quiet", env={"DATABASE_URL": bare_database_url})
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
 
@@ -132,7 +133,7 @@ def test_status_is_the_same_in_every_format(run: Run, database_url: str, flavour
         assert row["bytes"] == str(table["bytes"])
         assert row["parts"] == ("" if table["parts"] is None else str(table["parts"]))
     shown = run("db", "status").stdout
-    for part in (found["server"], found["database"], found["serverVersion"], "version 2", *TABLES):
+    for part in (found["server"], found["database"], found["serverVersion"], f"version {NEWEST}", *TABLES):
         assert part in shown
     assert schema.describe(Flavour(flavour)) in shown
 
@@ -143,7 +144,7 @@ def test_status_of_a_schema_of_a_newer_release_is_shown(run: Run, database_url: 
             "INSERT INTO schema_version SELECT 99, 'future', 'x', flavour FROM schema_version LIMIT 1"
         )
     found = document(run, database_url)
-    assert (found["databaseSchemaVersion"], found["databaseSchemaLatest"]) == (99, 2)
+    assert (found["databaseSchemaVersion"], found["databaseSchemaLatest"]) == (99, NEWEST)
 
 
 @pytest.mark.parametrize("output", FORMATS)

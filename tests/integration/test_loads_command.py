@@ -135,6 +135,7 @@ def test_a_load_is_shown_with_its_rules_and_first_rejects(run: Run, tmp_path: Pa
         "stream": "meter",
         "rule": "kwh_consumed_ac:below_range",
         "rejects": 2,
+        "open": 2,
     }
     rules = {(rule["stream"], rule["rule"]): rule["rejects"] for rule in found["rejectsByRule"]}
     assert sum(rules.values()) == 6
