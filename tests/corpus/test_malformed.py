@@ -378,7 +378,33 @@ PARQUET = [
     refused("an encrypted file", "dump.parquet", b"PARE" + bytes(100) + b"PARE", "encrypted"),
 ]
 
-CASES = [*LAYOUT, *VALUES, *JSON, *PARQUET]
+
+def minutes(device: bytes, energies: list[float]) -> bytes:
+    rows = (b"%s,%g,230,2026-04-01T10:%02d:00Z\n" % (device, value, at) for at, value in enumerate(energies))
+    return b"".join(rows)
+
+
+WATT_HOURS = [500.0 + 7 * (at % 5) for at in range(40)]
+DRIFT = [
+    csv_file("columns in other spellings", b"Meter ID,KWH_CONSUMED_AC,Voltage,TimeStamp\n" + GOOD),
+    csv_file("a column of the other stream", HEAD[:-1] + b",soc\n" + GOOD.replace(b"Z\n", b"Z,50\n")),
+    csv_rows("energy of a day in Wh", energy(b"24000"), {f"{ENERGY}:above_range": 1}),
+    refused(
+        "energy of minutes in Wh",
+        "dump.csv",
+        HEAD + minutes(b"M-3", WATT_HOURS),
+        "not interval energy",
+        USAGE,
+    ),
+    refused(
+        "a new name for a column",
+        "dump.csv",
+        HEAD.replace(b"kwhC", b"energyC") + GOOD,
+        "no column kwhConsumedAc",
+    ),
+]
+
+CASES = [*LAYOUT, *VALUES, *JSON, *PARQUET, *DRIFT]
 
 
 @pytest.fixture(scope="module")
@@ -407,6 +433,23 @@ def test_a_malformed_dump(sessions: Sessions, flavour: str, tmp_path: Path, case
     rules = {rule: count for (_, rule), count in result.rules.items() if rule != "reading:restated"}
     assert (loaded, rules) == (case.loaded, case.rules)
     assert result.total("rejected") == sum(case.rules.values())
+
+
+def test_two_shapes_in_one_folder_are_read_each_as_it_is(
+    sessions: Sessions, flavour: str, tmp_path: Path
+) -> None:
+    if flavour != "postgres":
+        pytest.skip("the dump is what matters, not the server")
+    (tmp_path / "1.csv").write_bytes(HEAD + minutes(b"M-4", [0.5, 0.25]))
+    (tmp_path / "2.csv").write_bytes(b"timestamp;voltage;kwhConsumedAc;meterId;x\n%s;230;0,75;M-4;1\n" % T)
+    (tmp_path / "3.csv").write_bytes(b"meterId,kwh\nM-4,0.5\n")
+    (tmp_path / "4.ndjson").write_bytes(record(meterId="M-5"))
+
+    results = list(ingest([str(tmp_path)], sessions, OPTIONS, LoadProgress(Diagnostics(quiet=True))))
+
+    assert [result.total("loaded") for result in results] == [2, 1, 0, 1]
+    assert [result.error is None for result in results] == [True, True, False, True]
+    assert exit_code(results, OPTIONS.on_conflict) is PROBLEMS
 
 
 def test_a_header_that_the_server_cannot_store_stops_no_other_dump(
