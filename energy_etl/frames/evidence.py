@@ -28,6 +28,8 @@ SAMPLE_READINGS = 200
 _MONOTONE = 0.98
 _RISES = 10
 _SESSION_FALL = 0.1
+_MANY = 0.25
+"""A spike is a spike; so many of them are not the energy of intervals."""
 _MAX_SESSION_KWH = 250.0
 _FALLS = (0.15, 0.60)
 
@@ -49,6 +51,8 @@ class DeviceEvidence:
     falling: float
     restarts: int
     """Falls to less than a tenth."""
+    beyond: float
+    """Share of the values other than zero that exceed the ceiling."""
 
     @property
     def kind(self) -> EnergyKind | None:
@@ -136,7 +140,7 @@ def agreed(evidence: list[DeviceEvidence]) -> EnergyKind | None:
 
 def against_interval(evidence: list[DeviceEvidence]) -> DeviceEvidence | None:
     """A device whose energy cannot be that of intervals, whatever the dump says."""
-    return next((one for one in evidence if one.exceeds or _counts(one)), None)
+    return next((one for one in evidence if one.beyond >= _MANY or _counts(one)), None)
 
 
 def _counts(one: DeviceEvidence) -> bool:
@@ -156,14 +160,16 @@ def _evidence(device: str, ts: pl.Series, values: pl.Series, rule: EnergyRule) -
     falls = counted.filter((counted.diff() < 0).fill_null(value=False))
     before = counted.shift().filter((counted.diff() < 0).fill_null(value=False))
     median, highest = counted.median(), values.max()
+    ceiling = rule.max_kw * HEADROOM * cadence / 3600 if cadence else None
     return DeviceEvidence(
         device=device,
         readings=values.len(),
         cadence_s=cadence,
         median=float(median) if isinstance(median, int | float) else 0.0,
         highest=float(highest) if isinstance(highest, int | float) else 0.0,
-        ceiling=rule.max_kw * HEADROOM * cadence / 3600 if cadence else None,
+        ceiling=ceiling,
         rising=float((steps > 0).sum()) / max(1, steps.len()),
         falling=float((steps < 0).sum()) / max(1, steps.len()),
         restarts=int((falls < _SESSION_FALL * before).sum()),
+        beyond=float((counted > ceiling).sum()) / max(1, counted.len()) if ceiling else 0.0,
     )

@@ -63,7 +63,12 @@ def only_file(stdout: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("beyond the ceiling", OLD_REGISTER), ("only rising", SMALL_REGISTER), ("starting over", SESSIONS)],
+    [
+        ("beyond the ceiling", OLD_REGISTER),
+        ("partly so", [*[11.5, 0.0] * 10, *[0.5] * 28]),
+        ("only rising", SMALL_REGISTER),
+        ("starting over", SESSIONS),
+    ],
 )
 def test_documented_columns_with_a_counter_are_refused(
     run: Run, dump: Callable[..., str], name: str, values: list[float]
