@@ -15,7 +15,7 @@ from tests.corpus.fuzzing import PEAK_MB, TOGETHER, by_command, in_process, writ
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = int(os.environ.get("ENERGY_ETL_FUZZ_FILES", "320"))
+FILES = int(os.environ.get("ENERGY_ETL_FUZZ_FILES", "240"))
 START = int(os.environ.get("ENERGY_ETL_FUZZ_START", "0"))
 COMMANDS = max(1, FILES // 400)
 """Calls of the command line, each with several of the files."""
