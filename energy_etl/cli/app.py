@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
@@ -91,11 +92,30 @@ app.command("generate")(generate.generate)
 def main() -> NoReturn:
     """Run the command line; the process ends with one of :class:`energy_etl.errors.ExitCode`."""
     signal.signal(signal.SIGTERM, _terminate)
+    code: int | str | None = ExitCode.DONE
     try:
         app()
+    except SystemExit as ended:
+        code = ended.code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - before any command took over
-        sys.exit(Diagnostics().error(error))
-    sys.exit(ExitCode.DONE)
+        code = Diagnostics().error(error)
+    _leave(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process, and do not take the interpreter apart first.
+
+    Arrow's threads may still be reading ahead of a dump that is given up. One that calls into an interpreter
+    that is going away ends the process with SIGABRT, whatever it had to say.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            continue
+        except OSError:
+            code = code or ExitCode.BUG
+    os._exit(code)
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:

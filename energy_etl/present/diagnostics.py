@@ -84,7 +84,7 @@ class Diagnostics:
             try:
                 stream.write(text)
                 stream.flush()
-            except (BrokenPipeError, ValueError):
+            except (OSError, ValueError):
                 continue
 
 

@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy_etl.errors import InputError
+from energy_etl.errors import ExitCode, InputError
 from energy_etl.sources.reader import open_source
 from energy_etl.sources.recognise import recognise
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.conftest import Run
 
 ROWS = 50
 
@@ -117,3 +119,13 @@ def test_a_truncated_dump_is_refused_wherever_it_ends(folder: Path, name: str) -
 @pytest.mark.parametrize("name", ["lines.ndjson.gz", "packed.csv.gz"])
 def test_truncated_archives_of_lines_are_refused_too(folder: Path, name: str) -> None:
     assert read(folder / "dump", name, sound(name)[:-1]) is None
+
+
+def test_a_dump_that_is_given_up_ends_the_process_as_it_should(
+    run_without_server: Run, tmp_path: Path
+) -> None:
+    """Arrow reads ahead in a thread; an interpreter that goes away under it would be aborted (code 134)."""
+    rows = "".join(f"M-1,0.5,230,2026-03-01T10:{at % 60:02}:00Z\n" for at in range(12))
+    (tmp_path / "quote.csv").write_text(f'meterId,kwhConsumedAc,voltage,timestamp\n{rows}"M-1,0.5,230\n')
+    codes = {run_without_server("inspect", "quote.csv").returncode for _ in range(8)}
+    assert codes == {ExitCode.INPUT}
