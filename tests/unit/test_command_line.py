@@ -51,9 +51,9 @@ app.main()
 """
 IMPORTED = """
 import sys
-from energy_etl.cli.app import main
+from energy_etl.cli.app import app
 try:
-    main()
+    app()
 except SystemExit as end:
     assert not end.code, end.code
 print("IMPORTED", *sorted(name for name in sys.modules if "." not in name))
