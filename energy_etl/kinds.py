@@ -274,6 +274,8 @@ class Watch:
             )
 
     def _judge(self, name: str, sample: Sample) -> None:
+        if not sample.compares:
+            return
         evidence = sample.judged()
         kind = self.kinds[name].rule.kind
         against: DeviceEvidence | None = None
