@@ -96,9 +96,12 @@ def _lines(text: str) -> int:
 
 
 def _records_by(text: str, delimiter: str) -> int:
-    records = [record for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if record]
+    # The limit is the interpreter's: the product, in the same process, reads headers by the usual one.
+    usual = csv.field_size_limit(1 << 24)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        records = [record for record in reader if record]
+    finally:
+        csv.field_size_limit(usual)
     header = next((at for at, record in enumerate(records) if any(name.strip() for name in record)), 0)
     return len(records) - header - 1
-
-
-csv.field_size_limit(1 << 24)
