@@ -127,10 +127,10 @@ class Store:
         return energies
 
     def _count_flags(self, stream: _StreamStore, flags: Mapping[str, int]) -> None:
-        # Where energy is derived, the dump has the transaction for itself.
-        for dump in self._dumps.values():
-            if flags:
-                dump.count_flags(stream.stream, flags)
+        if flags:
+            # Where energy is derived, the dump has the transaction for itself.
+            (dump,) = self._dumps.values()
+            dump.count_flags(stream.stream, flags)
 
     def publish(self) -> None:
         """Let readers see all of it at once: the last thing before the commit."""

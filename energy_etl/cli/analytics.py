@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import connection, diagnostics, shared_options
+from energy_etl.cli.context import Output, connection, diagnostics, shared_options
 from energy_etl.errors import ExitCode, UsageError
 from energy_etl.present.output import Format
 
@@ -52,9 +52,7 @@ def analytics(
     fail_on_alert: Annotated[
         bool, typer.Option("--fail-on-alert", help="End with exit code 6 on LOW or IMPLAUSIBLE.")
     ] = False,
-    output: Annotated[
-        Format, typer.Option("--format", help="Of the result.", case_sensitive=False)
-    ] = Format.TABLE,
+    output: Output = Format.TABLE,
 ) -> None:
     """Show AC consumed, DC delivered, efficiency, loss and battery temperature of a vehicle.
 

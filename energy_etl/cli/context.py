@@ -13,6 +13,7 @@ import typer
 
 from energy_etl.errors import DatabaseError, UsageError
 from energy_etl.present.diagnostics import Diagnostics
+from energy_etl.present.output import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,6 +43,9 @@ DatabaseUrl = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+Output = Annotated[Format, typer.Option("--format", help="Of the result.", case_sensitive=False)]
+"""For the commands whose result is a table."""
+
 _SHARED: dict[str, tuple[Any, object]] = {
     "database_url": (DatabaseUrl, None),
     "quiet": (Quiet, False),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from energy_etl.cli.context import diagnostics, group, shared_options, target
+from energy_etl.cli.context import Output, diagnostics, group, shared_options, target
 from energy_etl.errors import UsageError
 from energy_etl.present.output import Format
 
@@ -39,9 +37,7 @@ def init(ctx: typer.Context) -> None:
 def status(
     ctx: typer.Context,
     *,
-    output: Annotated[
-        Format, typer.Option("--format", help="Of the result.", case_sensitive=False)
-    ] = Format.TABLE,
+    output: Output = Format.TABLE,
 ) -> None:
     """Show server, version, flavour, schema version, sizes, and the newest reading per stream.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from energy_etl.cli.context import diagnostics, shared_options, target
-from energy_etl.cli.loading import DirectCompressChoice, DryRun, LockWait, ResultFormat, RetryFor
+from energy_etl.cli.loading import DirectCompressChoice, DryRun, LockWait, ResultFormat, RetryFor, exit_code
 from energy_etl.cli.reading import (
     DateOrderChoice,
     DecimalChoice,
@@ -18,13 +18,10 @@ from energy_etl.cli.reading import (
     ProfileName,
     Timezone,
     VehicleEnergy,
+    named_profile,
 )
-from energy_etl.errors import ExitCode
 from energy_etl.options import DirectCompress, LoadOptions, OnConflict
-from energy_etl.outcome import LoadResult, RejectLimit, Status
-
-if TYPE_CHECKING:
-    from energy_etl.profiles.model import Profile
+from energy_etl.outcome import LoadResult, RejectLimit
 
 
 @shared_options
@@ -114,23 +111,3 @@ def ingest(
             if output is not None:
                 write_results(results, output)
     raise typer.Exit(exit_code(results, on_conflict))
-
-
-def named_profile(named: str | None) -> Profile | None:
-    """The profile a user names, if one is named."""
-    if named is None:
-        return None
-    from energy_etl.profiles.load import load
-
-    return load(named)
-
-
-def exit_code(results: list[LoadResult], on_conflict: OnConflict) -> ExitCode:
-    """What the process tells its caller of these."""
-    failed = sum(result.status is Status.FAILED for result in results)
-    if failed == len(results):
-        codes = {result.exit_code for result in results}
-        return codes.pop() if len(codes) == 1 else ExitCode.INPUT
-    rejected = any(result.total("rejected") for result in results)
-    conflicting = on_conflict is OnConflict.KEEP and any(result.total("conflicting") for result in results)
-    return ExitCode.PROBLEMS if failed or rejected or conflicting else ExitCode.DONE

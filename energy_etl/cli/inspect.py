@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import shared_options
-from energy_etl.cli.ingest import named_profile
+from energy_etl.cli.context import Output, shared_options
 from energy_etl.cli.reading import (
     DateOrderChoice,
     DecimalChoice,
@@ -16,6 +15,7 @@ from energy_etl.cli.reading import (
     ProfileName,
     Timezone,
     VehicleEnergy,
+    named_profile,
 )
 from energy_etl.options import LoadOptions
 from energy_etl.present.output import Format
@@ -41,9 +41,7 @@ def inspect(
     decimal: DecimalChoice = None,
     meter_energy: MeterEnergy = None,
     vehicle_energy: VehicleEnergy = None,
-    output: Annotated[
-        Format, typer.Option("--format", help="Of the result.", case_sensitive=False)
-    ] = Format.TABLE,
+    output: Output = Format.TABLE,
 ) -> None:
     """Say what dumps are and what `ingest` would do with them; nothing is loaded, no database is needed.
 

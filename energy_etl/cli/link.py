@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import connection, diagnostics, group, shared_options
+from energy_etl.cli.context import Output, connection, diagnostics, group, shared_options
 from energy_etl.errors import InputError, UsageError
 from energy_etl.present.output import Format
 
@@ -62,9 +62,7 @@ def list_(
     ctx: typer.Context,
     vehicle_id: Annotated[str | None, typer.Argument(metavar="[VEHICLE_ID]", help="Only this one's.")] = None,
     *,
-    output: Annotated[
-        Format, typer.Option("--format", help="Of the result.", case_sensitive=False)
-    ] = Format.TABLE,
+    output: Output = Format.TABLE,
 ) -> None:
     """List links by vehicle and time.
 

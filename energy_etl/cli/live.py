@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import connection, diagnostics, group, shared_options
+from energy_etl.cli.context import Output, connection, diagnostics, group, shared_options
 from energy_etl.present.output import Format
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ TABLE_ROWS = 50
 app = group("Show the current state of meters and vehicles, newest first.")
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Rows at most. [default: 50 in a table, else all]")]
-Output = Annotated[Format, typer.Option("--format", help="Of the result.", case_sensitive=False)]
 
 
 @app.command()

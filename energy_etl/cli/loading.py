@@ -1,4 +1,4 @@
-"""The options that say how readings are loaded: the same wherever they are."""
+"""The options that say how readings are loaded, and what a load ends with: the same wherever they are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from energy_etl.options import DirectCompress
+from energy_etl.errors import ExitCode
+from energy_etl.options import DirectCompress, OnConflict
+from energy_etl.outcome import LoadResult, Status
 from energy_etl.present.output import Format
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Do everything but write.")]
@@ -27,3 +29,14 @@ ResultFormat = Annotated[
         case_sensitive=False,
     ),
 ]
+
+
+def exit_code(results: list[LoadResult], on_conflict: OnConflict) -> ExitCode:
+    """What the process tells its caller of these."""
+    failed = sum(result.status is Status.FAILED for result in results)
+    if failed == len(results):
+        codes = {result.exit_code for result in results}
+        return codes.pop() if len(codes) == 1 else ExitCode.INPUT
+    rejected = any(result.total("rejected") for result in results)
+    conflicting = on_conflict is OnConflict.KEEP and any(result.total("conflicting") for result in results)
+    return ExitCode.PROBLEMS if failed or rejected or conflicting else ExitCode.DONE

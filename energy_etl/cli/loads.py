@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from energy_etl.cli.context import connection, diagnostics, shared_options
+from energy_etl.cli.context import Output, connection, diagnostics, shared_options
 from energy_etl.errors import UsageError
 from energy_etl.present.output import Format
 
@@ -15,7 +15,6 @@ TABLE_ROWS = 50
 
 app = typer.Typer(invoke_without_command=True)
 
-Output = Annotated[Format, typer.Option("--format", help="Of the result.", case_sensitive=False)]
 OwnOutput = Annotated[
     Format | None,
     typer.Option("--format", help="Of the result. [default: that of `loads`, table]", case_sensitive=False),

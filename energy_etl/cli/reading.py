@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from energy_etl.energy import EnergyKind
 from energy_etl.profiles.model import DateOrder, DecimalMark, Fold
+
+if TYPE_CHECKING:
+    from energy_etl.profiles.model import Profile
 
 ProfileName = Annotated[
     str | None,
@@ -40,3 +43,12 @@ MeterEnergy = Annotated[
     typer.Option(help="What the energy column of meter readings carries. [default: as declared, or plain]"),
 ]
 VehicleEnergy = Annotated[EnergyKind | None, typer.Option(help="The same of vehicle readings.")]
+
+
+def named_profile(named: str | None) -> Profile | None:
+    """The profile a user names, if one is named."""
+    if named is None:
+        return None
+    from energy_etl.profiles.load import load
+
+    return load(named)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import connection, diagnostics, group, shared_options, target
-from energy_etl.cli.ingest import exit_code, named_profile
-from energy_etl.cli.loading import DirectCompressChoice, DryRun, LockWait, ResultFormat, RetryFor
+from energy_etl.cli.context import Output, connection, diagnostics, group, shared_options, target
+from energy_etl.cli.loading import DirectCompressChoice, DryRun, LockWait, ResultFormat, RetryFor, exit_code
+from energy_etl.cli.reading import named_profile
 from energy_etl.energy import EnergyKind
 from energy_etl.errors import ExitCode
 from energy_etl.options import DirectCompress, LoadOptions, OnConflict
@@ -39,7 +39,6 @@ Stream = Annotated[
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Rows at most. [default: 50 in a table, else all]")]
 _AS_BEFORE = "[default: as when their dump was loaded]"
-Output = Annotated[Format, typer.Option("--format", help="Of the result.", case_sensitive=False)]
 
 
 @app.command("list")

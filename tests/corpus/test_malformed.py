@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from energy_etl.cli.ingest import exit_code
+from energy_etl.cli.loading import exit_code
 from energy_etl.db.session import Sessions
 from energy_etl.errors import ExitCode
 from energy_etl.ingest import ingest
