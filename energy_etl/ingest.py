@@ -200,9 +200,9 @@ class _Run:
             if not dumps:
                 continue
             try:
-                done, too_large = self._load_together(dumps)
+                done, alone = self._load_together(dumps)
                 results |= done
-                waiting += [[dump] for dump in too_large]
+                waiting += [[dump] for dump in alone]
             except EnergyEtlError as error:
                 results |= {dump: _failed(dump.source.name, error) for dump in dumps}
                 stopped = error
@@ -226,7 +226,7 @@ class _Run:
             return load(dumps, self._sessions, self._options, self._observer)
 
         loaded = persistently(attempt, name, self._options, self._observer)
-        return loaded.results, loaded.too_large
+        return loaded.results, loaded.alone
 
 
 def persistently(attempt: Callable[[], Done], name: str, options: LoadOptions, observer: Observer) -> Done:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class Kind:
         return f"{self.rule.kind} ({self.origin})"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reported:
     """What a stream's devices have reported before a load."""
 
@@ -67,9 +68,14 @@ class Reported:
     rules: Mapping[str, EnergyRule]
     """Of those whose energy is derived; the others report interval energy."""
 
-    def rule(self, device: str, among: frozenset[str]) -> EnergyRule | None:
+    def rule(self, device: str) -> EnergyRule | None:
         """A device's rule; None for one without readings."""
-        return self.rules.get(device) or (EnergyRule() if device in among else None)
+        return self.rules.get(device) or (EnergyRule() if device in self._known else None)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        # Where all energy is that of intervals, nobody asks.
+        return frozenset(self.devices)
 
 
 def surely_intervals(dump: Dump, options: LoadOptions) -> bool:
@@ -144,8 +150,7 @@ def _found(
 def _judged(dump: Dump, stream: Stream, evidence: list[DeviceEvidence], known: Reported) -> Kind:
     if not evidence:
         return Kind(EnergyRule(), Origin.FOUND)
-    among = frozenset(known.devices)
-    before = {known.rule(one.device, among) for one in evidence}
+    before = {known.rule(one.device) for one in evidence}
     kinds = {rule.kind for rule in before if rule}
     if None not in before and len(kinds) == 1:
         return Kind(EnergyRule(kinds.pop()), Origin.REMEMBERED)
@@ -180,8 +185,7 @@ class Energy:
         """Of the devices met, where energy is derived."""
         self._baselines = baselines
         self._known = known
-        self._among = frozenset(known.devices) if kind.rule.kind is not EnergyKind.INTERVAL else frozenset()
-        self._restated: set[str] = set()
+        self._changed: set[str] = set()
 
     @property
     def counting(self) -> Counting | None:
@@ -203,7 +207,7 @@ class Energy:
         for device in readings[self.stream.device].unique():
             if device in self.rules:
                 continue
-            before = self._known.rule(device, self._among)
+            before = self._known.rule(device)
             if before is not None:
                 self._agree(file, device, before)
             self.rules[device] = _merged(self.kind.rule, before)
@@ -211,7 +215,7 @@ class Energy:
     def to_remember(self) -> dict[str, EnergyRule]:
         """The rules that are new, or not as they were."""
         news = {device: rule for device, rule in self.rules.items() if self._known.rules.get(device) != rule}
-        return news | {device: EnergyRule() for device in self._restated if device not in self.rules}
+        return news | {device: EnergyRule() for device in self._changed if device not in self.rules}
 
     def _agree(self, file: str, device: str, before: EnergyRule) -> None:
         if before.kind is self.kind.rule.kind:
@@ -224,7 +228,7 @@ class Energy:
                 hint=f"if it does so from now on, say --{self.stream.name}-energy {self.kind.rule.kind};"
                 f" if not, --{self.stream.name}-energy {before.kind}",
             )
-        self._restated.add(device)
+        self._changed.add(device)
 
 
 @dataclass
@@ -262,6 +266,8 @@ class Watch:
 
     def _refuse_excess(self, stream: Stream, believed: int, rejects: pl.DataFrame) -> None:
         """Where most values are beyond what any interval can bring, it is not the rows that are wrong."""
+        if rejects.is_empty():
+            return
         excess = rejects.filter(stream=stream.name, rule=f"{stream.energy}:above_range")
         if excess.height > believed:
             kind = self.kinds[stream.name]

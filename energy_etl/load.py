@@ -57,7 +57,7 @@ class Loaded:
     """What became of the dumps of one transaction."""
 
     results: dict[Dump, LoadResult] = field(default_factory=dict)
-    too_large: list[Dump] = field(default_factory=list)
+    alone: list[Dump] = field(default_factory=list)
     """Need a transaction of their own; nothing of them is loaded yet."""
 
 
@@ -107,7 +107,7 @@ class _Job:
         if len(dumps) > 1:
             # Counters and power are derived from what is in history already: one dump at a time.
             shared = [dump for dump in readable if surely_intervals(dump, self._options)]
-            self._loaded.too_large += [dump for dump in readable if dump not in shared]
+            self._loaded.alone += [dump for dump in readable if dump not in shared]
             readable = shared
         claimed: list[Dump] = []
         try:
@@ -165,14 +165,14 @@ class _Job:
     def _set_aside(self, fed: Fed) -> None:
         for dump in fed.too_large:
             self._release(dump)
-            self._loaded.too_large.append(dump)
+            self._loaded.alone.append(dump)
         for refused in fed.refused:
             self._release(refused.dump)
             _export(refused)
             self._fail(refused.dump, refused.error)
 
     def _is_open(self, dump: Dump) -> bool:
-        return dump not in self._loaded.results and dump not in self._loaded.too_large
+        return dump not in self._loaded.results and dump not in self._loaded.alone
 
     def _release(self, dump: Dump) -> None:
         if not self._options.dry_run:

@@ -80,7 +80,7 @@ class DerivedReadings(LateReadings):
 
     def _insert(self, bounds: dict[str, Any]) -> Counts:
         self._make_fresh()
-        self._energy("find_fresh", bounds)
+        self._counts("insert", bounds)
         self._energy("analyze_fresh")
         self._energy("create_derived")
         changed = []

@@ -18,6 +18,8 @@ DERIVED = ("register_kwh", "power_kw", "quality")
 def names(stream: Stream, *, dry_run: bool = False) -> dict[str, sql.Composable]:
     """What the braces stand for; in a dry run, everything written to is temporary."""
     permanent = sql.Identifier(stream.history)
+    history = sql.Identifier(f"dry_{stream.history}") if dry_run else permanent
+    fresh = sql.Identifier(f"fresh_{stream.name}")
     device = sql.Identifier(stream.device)
 
     def each(pattern: str, separator: str = ", ", of: Iterable[str] = stream.reported) -> sql.Composed:
@@ -29,7 +31,7 @@ def names(stream: Stream, *, dry_run: bool = False) -> dict[str, sql.Composable]
 
     return {
         "permanent": permanent,
-        "history": sql.Identifier(f"dry_{stream.history}") if dry_run else permanent,
+        "history": history,
         "stored": sql.Identifier(f"dry_{stream.name}_stored") if dry_run else permanent,
         "reject": reject_table(dry_run=dry_run),
         "live": sql.Identifier(stream.live),
@@ -42,7 +44,9 @@ def names(stream: Stream, *, dry_run: bool = False) -> dict[str, sql.Composable]
         "columns": each("{m}", of=stream.stored),
         "reported": each("{m}", of=(stream.device, "ts", *stream.reported)),
         "late_columns": each("l.{m}", of=(stream.device, "ts", *stream.reported)),
-        "fresh": sql.Identifier(f"fresh_{stream.name}"),
+        "fresh": fresh,
+        # Where energy is derived, new late readings have none yet.
+        "arrived": fresh if stream.raw else history,
         "fresh_columns": each("f.{m}", of=(stream.device, "ts", *stream.reported)),
         "derived": sql.Identifier(f"derived_{stream.name}"),
         "same": each("l.{m} IS NOT DISTINCT FROM h.{m}", " AND "),

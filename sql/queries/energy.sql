@@ -33,17 +33,6 @@ ORDER BY h.{device}, h.ts;
 -- name: create_fresh
 CREATE TEMPORARY TABLE {fresh} ON COMMIT DROP AS SELECT {reported}, load_id FROM {stored} WITH NO DATA;
 
--- name: find_fresh
--- Late readings that history does not have, the first of each (device, ts).
-INSERT INTO {fresh} ({reported}, load_id)
-SELECT DISTINCT ON (l.{device}, l.ts) {late_columns}, l.load_id
-FROM {late} l
-WHERE NOT EXISTS (
-    SELECT FROM {stored} h
-    WHERE h.{device} = l.{device} AND h.ts = l.ts AND h.ts BETWEEN %(oldest)s AND %(newest)s
-)
-ORDER BY l.{device}, l.ts, l.load_id, l.row_number;
-
 -- name: clear_fresh
 TRUNCATE {fresh};
 

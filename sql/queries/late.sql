@@ -19,9 +19,10 @@ FROM {late} l LEFT JOIN {stored} h
 GROUP BY l.load_id;
 
 -- name: insert
--- The first of each new (device, ts); its repetitions are compared with it afterwards.
+-- The first of each new (device, ts) into history, or aside where its energy is yet to be derived; its
+-- repetitions are compared with it afterwards.
 WITH inserted AS (
-    INSERT INTO {history} ({columns}, load_id)
+    INSERT INTO {arrived} ({reported}, load_id)
     SELECT DISTINCT ON (l.{device}, l.ts) {late_columns}, l.load_id
     FROM {late} l
     WHERE NOT EXISTS (
