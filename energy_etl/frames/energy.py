@@ -17,7 +17,7 @@ the mean of both ends of an interval, never over a gap.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -96,13 +96,10 @@ def derive(stream: Stream, readings: pl.DataFrame, counting: Counting) -> pl.Dat
         return readings.with_columns(pl.lit(0.0).alias(stream.energy), quality=pl.lit(None, pl.Int32))
     starts, ends = (rows.to_numpy().astype(np.int64) for rows in runs(readings[stream.device]))
     devices = readings[stream.device].gather(starts).to_list()
-    values = readings[stream.raw].to_numpy()
-    ts = readings["ts"].to_physical().to_numpy()
     rules = [counting.rules[device] for device in devices]
-    if rules[0].kind is EnergyKind.POWER:
-        derived = _integrate(devices, rules, starts, ends, values, ts, counting.baselines)
-    else:
-        derived = _count(devices, rules, starts, ends, values, ts, counting.baselines)
+    values, ts = readings[stream.raw].to_numpy(), readings["ts"].to_physical().to_numpy()
+    of_kind = _integrate if rules[0].kind is EnergyKind.POWER else _count
+    derived = of_kind(_Runs(devices, rules, starts, ends, values, ts), counting.baselines)
     quality = pl.Series("quality", derived.quality)
     return readings.with_columns(
         pl.Series(stream.energy, derived.kwh),
@@ -128,16 +125,20 @@ def baseline(rule: EnergyRule, tail: Iterable[tuple[float, int]]) -> Baseline | 
     return state
 
 
-def _count(
-    devices: list[str],
-    rules: list[EnergyRule],
-    starts: Ints,
-    ends: Ints,
-    values: Floats,
-    ts: Ints,
-    baselines: MutableMapping[str, Baseline],
-) -> Derived:
+class _Runs(NamedTuple):
+    """Readings in which those of a device stand together."""
+
+    devices: list[str]
+    rules: list[EnergyRule]
+    starts: Ints
+    ends: Ints
+    values: Floats
+    ts: Ints
+
+
+def _count(of: _Runs, baselines: MutableMapping[str, Baseline]) -> Derived:
     """Of counters: all at once where a rise follows a rise, one by one where something is odd."""
+    devices, rules, starts, ends, values, ts = of
     known = [baselines.get(device) for device in devices]
     before, before_ts = _shifted(starts, known, values, ts)
     lengths = ends - starts + 1
@@ -216,16 +217,9 @@ def _dip_kwh(kind: EnergyKind, value: float) -> float:
     return max(_DIP_KWH, _DIP_SHARE * value)
 
 
-def _integrate(
-    devices: list[str],
-    rules: list[EnergyRule],
-    starts: Ints,
-    ends: Ints,
-    values: Floats,
-    ts: Ints,
-    baselines: MutableMapping[str, Baseline],
-) -> Derived:
+def _integrate(of: _Runs, baselines: MutableMapping[str, Baseline]) -> Derived:
     """Of power: the mean of both ends of each interval."""
+    devices, rules, starts, ends, values, ts = of
     lengths = ends - starts + 1
     run = np.repeat(np.arange(len(devices)), lengths)
     max_kw = np.array([rule.max_kw for rule in rules])[run]
