@@ -1,4 +1,4 @@
-"""Dumps → batches that are ready for the database, made in a thread while the server works on earlier ones.
+"""Dumps → batches that are ready for the database, made in threads while the server works on earlier ones.
 
 Rows are read in small pieces and gathered into batches as large as the server likes them, over the borders of
 small dumps: a transaction and a COPY for each of a hundred small files would take longer than their readings.
@@ -18,6 +18,7 @@ from energy_etl.frames.rejects import count_by_rule
 from energy_etl.kinds import Watch
 from energy_etl.outcome import Status
 from energy_etl.plan import StreamBatch, check, ready
+from energy_etl.prefetch import prefetch
 from energy_etl.sources.fingerprint import verify_unchanged
 from energy_etl.streams import STREAMS
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 READ_ROWS = 250_000
 """Rows read at a time. More gains little, and memory grows with it."""
+
+READ_AHEAD = 2
+"""Pieces of a large dump that are read while earlier ones are arranged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +111,21 @@ class Feed:
         """
         fed, target = Fed(), min(READ_ROWS, self._batch_rows)
         for dump in self._dumps:
-            for checked in self._checked(dump, fed):
-                if self._stopped:
-                    return
-                fed.checked.append((dump, checked))
-                if fed.rows >= target:
-                    yield self._ready(fed)
-                    # The first batch is small: the server should not wait long for it.
-                    fed, target = Fed(), self._batch_rows
+            with closing(self._checked(dump, fed)) as pieces:
+                for checked in pieces:
+                    if self._stopped:
+                        return
+                    fed.checked.append((dump, checked))
+                    if fed.rows >= target:
+                        yield self._ready(fed)
+                        # The first batches are small: the server should not wait long for them.
+                        fed, target = Fed(), min(2 * target, self._batch_rows)
         yield self._ready(fed)
 
-    def _checked(self, dump: Dump, fed: Fed) -> Iterator[Checked]:
+    def _checked(self, dump: Dump, fed: Fed) -> Generator[Checked]:
         if len(self._dumps) == 1:
-            yield from self._read(dump)
+            with closing(prefetch(self._read(dump), ahead=READ_AHEAD)) as ahead:
+                yield from ahead
             verify_unchanged(dump.source, dump.taken)
             return
         pieces = self._read(dump)

@@ -7,6 +7,8 @@ makes a :class:`StreamBatch` that only has to be sent. The load adds what the se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -102,8 +104,8 @@ class StreamBatch:
     late_days: tuple[date, ...]
     newest: pl.DataFrame | None
     """The newest new reading per device: the stream's columns, load_id, first_ts; None without any."""
-    new_checksums: tuple[pl.DataFrame, ...]
-    """Per device, of the new readings; if asked for."""
+    new_total: checksum.Total | None
+    """Of the new readings; if asked for and there are any."""
 
 
 def check(
@@ -149,7 +151,7 @@ def ready(
         readings: load_id, row_number and the stream's columns, in the order of the dumps.
         marks: What history holds, this load's earlier readings included.
         counting: How their energy is derived, if it is; moved on by what is new.
-        summed: Also make the checksums of the new readings.
+        summed: Also make the checksum of the new readings.
     """
     arranged = marks.arrange(readings)
     if counting is None:
@@ -169,7 +171,7 @@ def ready(
         late_checksums=checksum.by_device(stream, late) if by_checksum else None,
         late_days=_days(late),
         newest=merge_newest(stream, newest_parts) if newest_parts else None,
-        new_checksums=tuple(checksum.by_device(stream, part) for part in new) if summed else (),
+        new_total=_total(stream, new) if summed and new else None,
     )
 
 
@@ -283,6 +285,10 @@ def _by_load(parts: list[pl.DataFrame]) -> dict[int, int]:
         for load_id, count in part["load_id"].value_counts().iter_rows():
             counts[load_id] = counts.get(load_id, 0) + count
     return counts
+
+
+def _total(stream: Stream, parts: list[pl.DataFrame]) -> checksum.Total:
+    return reduce(add, (checksum.total(stream, part) for part in parts))
 
 
 def _newest(stream: Stream, readings: pl.DataFrame) -> pl.DataFrame:

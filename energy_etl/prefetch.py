@@ -1,7 +1,7 @@
 """Work ahead: the next item is made in a thread while the caller works on the current one.
 
-Reading and arranging a batch (Polars, Arrow) and sending one (libpq) both release the interpreter's lock, so
-one thread is enough to keep the server busy.
+Reading rows, arranging a batch (Polars, Arrow) and sending one (libpq) all release the interpreter's lock, so
+that threads keep the server busy.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class _End:
 
 
 class _Ahead(Generic[T]):
-    def __init__(self, items: Iterator[T], on_stop: Callable[[], object] | None) -> None:
+    def __init__(self, items: Iterator[T], ahead: int, on_stop: Callable[[], object] | None) -> None:
         self._items = items
         self._on_stop = on_stop
-        self._made: Queue[T | _End] = Queue(1)
-        self._taken = threading.Semaphore(0)
+        self._made: Queue[T | _End] = Queue(ahead)
+        self._room = threading.Semaphore(ahead - 1)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
 
@@ -55,14 +55,14 @@ class _Ahead(Generic[T]):
                 item = self._made.get(timeout=_POLL_SECONDS)
             except Empty:
                 continue
-            self._taken.release()
+            self._room.release()
             return item
 
     def _work(self) -> None:
         try:
             for item in self._items:
                 self._made.put(item)
-                if not self._wait_until_taken():
+                if not self._wait_for_room():
                     return
             self._made.put(_End())
         except BaseException as error:  # noqa: BLE001 - handed over, and raised where the caller is
@@ -72,15 +72,17 @@ class _Ahead(Generic[T]):
             if close is not None:
                 close()
 
-    def _wait_until_taken(self) -> bool:
+    def _wait_for_room(self) -> bool:
         while not self._stop.is_set():
-            if self._taken.acquire(timeout=_POLL_SECONDS):
+            if self._room.acquire(timeout=_POLL_SECONDS):
                 return True
         return False
 
 
-def prefetch(items: Iterator[T], on_stop: Callable[[], object] | None = None) -> Generator[T]:
-    """Yield ``items`` in order; while the caller works on one, the next is made in a thread, and no more.
+def prefetch(
+    items: Iterator[T], on_stop: Callable[[], object] | None = None, *, ahead: int = 1
+) -> Generator[T]:
+    """Yield ``items`` in order; while the caller works on one, the next are made in a thread.
 
     An error in ``items`` is raised here, after what came before it. When the caller stops early, the thread
     stops after the item it is making, and ``items`` is closed.
@@ -88,5 +90,6 @@ def prefetch(items: Iterator[T], on_stop: Callable[[], object] | None = None) ->
     Args:
         items: What to make.
         on_stop: Called when no more items are wanted, while one may be under way: tells it to end early.
+        ahead: How many may be there before they are wanted.
     """
-    yield from _Ahead(items, on_stop)
+    yield from _Ahead(items, ahead, on_stop)

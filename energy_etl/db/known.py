@@ -1,4 +1,4 @@
-"""Asks history for readings by their checksum: which it holds, without sending them.
+"""Asks history for readings by their checksum: whether it holds them, without sending them.
 
 The checksums are those of ``frames.checksum``. Expects the transaction of the load.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from psycopg import sql
 
 from energy_etl.db.copying import copy_in
 from energy_etl.db.sql import query
@@ -29,7 +30,7 @@ class Known:
     def __init__(self, conn: Connection[Any], stream: Stream) -> None:
         self._conn = conn
         self._stream = stream
-        self._names = names(stream)
+        self._names = {**names(stream), "hash": reading_hash(stream, conn.info.server_version)}
         self._has_table = False
 
     def devices(self, checksums: pl.DataFrame) -> pl.Series:
@@ -48,12 +49,29 @@ class Known:
         rows = self._conn.execute(query("known.matching").format(**self._names), bounds).fetchall()
         return pl.Series(self._stream.device, [device for (device,) in rows], dtype=pl.String)
 
-    def of_loads(self, load_ids: Sequence[int], oldest: datetime, newest: datetime) -> pl.DataFrame:
-        """What loads have stored between two moments: device, readings, checksum."""
+    def of_loads(self, load_ids: Sequence[int], oldest: datetime, newest: datetime) -> tuple[int, int]:
+        """How many readings loads have stored between two moments, and their checksum."""
         values = {"load_ids": list(load_ids), "oldest": oldest, "newest": newest}
-        rows = self._conn.execute(query("known.of_loads").format(**self._names), values).fetchall()
-        schema = {self._stream.device: pl.String, "readings": pl.Int64, "checksum": pl.Int64}
-        return pl.DataFrame(rows, schema=schema, orient="row")
+        row = self._conn.execute(query("known.of_loads").format(**self._names), values).fetchone()
+        readings, checksum = row or (0, 0)
+        return readings, checksum or 0
 
     def _do(self, statement: str) -> None:
         self._conn.execute(query(f"known.{statement}").format(**self._names))
+
+
+_HASHES_TIMESTAMPTZ = 18_00_00
+"""Servers from this version on hash a timestamptz as it is; others need it converted first, which takes as
+long as its hash."""
+
+
+def reading_hash(stream: Stream, server_version: int) -> sql.Composable:
+    """The hash of a stored reading, as ``frames.checksum`` computes it; the session speaks UTC."""
+    by_itself = server_version >= _HASHES_TIMESTAMPTZ
+    of_moment = "timestamptz_hash_extended(h.ts" if by_itself else "timestamp_hash_extended(h.ts::timestamp"
+    device = sql.Identifier(stream.device)
+    chained: sql.Composable = sql.SQL("{}, hashtextextended(h.{}, 0))").format(sql.SQL(of_moment), device)
+    for number, measure in enumerate(stream.floats, start=1):
+        value = sql.SQL("coalesce(h.{}, 'NaN')").format(sql.Identifier(measure))
+        chained = sql.SQL("hashfloat8extended({}, {} # {})").format(value, chained, sql.Literal(number))
+    return chained

@@ -58,19 +58,9 @@ def names(stream: Stream, *, dry_run: bool = False) -> dict[str, sql.Composable]
         # Loads of a dry run have no number that anybody could look up.
         "stored_by": sql.SQL("CASE WHEN h.load_id > 0 THEN 'load ' || h.load_id ELSE 'this dry run' END"),
         "stored_values": each("{name} || ' ' || coalesce(h.{m}::text, 'null')"),
-        "hash": _hash([sql.Identifier(name) for name in stream.floats]),
     }
 
 
 def reject_table(*, dry_run: bool = False) -> sql.Identifier:
     """The table of rejects."""
     return sql.Identifier("dry_reject" if dry_run else "reject")
-
-
-def _hash(measures: list[sql.Identifier]) -> sql.Composable:
-    """The hash of a stored reading, as ``frames.checksum`` computes it; the session speaks UTC."""
-    chained: sql.Composable = sql.SQL("timestamp_hash_extended(h.ts::timestamp, 0)")
-    for number, measure in enumerate(measures, start=1):
-        value = sql.SQL("coalesce(h.{}, 'NaN')").format(measure)
-        chained = sql.SQL("hashfloat8extended({}, {} # {})").format(value, chained, sql.Literal(number))
-    return chained

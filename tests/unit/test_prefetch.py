@@ -62,14 +62,15 @@ def test_the_next_item_is_made_while_the_caller_works_on_this_one() -> None:
     assert len(source.makers) == 1
 
 
-def test_no_more_than_the_next_item_is_made() -> None:
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_no_more_than_the_next_items_are_made(count: int) -> None:
     source = Source()
-    with closing(prefetch(source.items())) as ahead:
+    with closing(prefetch(source.items(), ahead=count)) as ahead:
         for taken in range(1, 20):
             assert next(ahead) == taken - 1
-            assert source.wait_until_made(taken + 1)
-            assert source.made == taken + 1
-    assert source.made == 20
+            assert source.wait_until_made(taken + count)
+            assert source.made == taken + count
+    assert source.made == 19 + count
 
 
 def test_what_is_under_way_is_told_when_nothing_more_is_wanted() -> None:

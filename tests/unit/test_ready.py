@@ -77,7 +77,7 @@ def test_new_readings_go_out_by_day_and_the_others_are_kept_back() -> None:
     assert batch.late.select("load_id", "row_number").rows() == [(2, 1), (1, 2)]
     assert batch.late_days == (SECOND,)
     assert batch.late_checksums is None
-    assert batch.new_checksums == ()
+    assert batch.new_total is None
 
 
 def test_days_are_those_of_utc() -> None:
@@ -103,7 +103,7 @@ def test_the_newest_new_reading_of_each_device_moves_live() -> None:
 
 def test_where_nothing_is_new_there_is_nothing_to_send() -> None:
     batch = ready(METER, frame([(1, 1, "a", 2), (1, 2, "a", 0)]), marks({"a": (0, 5)}), summed=True)
-    assert (batch.parts, batch.new, batch.newest, batch.new_checksums) == ((), {}, None, ())
+    assert (batch.parts, batch.new, batch.newest, batch.new_total) == ((), {}, None, None)
     assert batch.late["row_number"].to_list() == [2, 1]
 
 
@@ -136,13 +136,12 @@ def test_many_late_readings_are_worth_a_checksum(
     assert batch.late_checksums["readings"].to_list() == [2, 1]
 
 
-def test_the_checksums_of_new_readings_cover_them_all_and_no_other() -> None:
+def test_the_checksum_of_new_readings_covers_them_all_and_no_other() -> None:
     readings = frame([(1, 1, "a", 9), (1, 2, "a", -1), (2, 3, "a", 1), (2, 4, "b", 2), (2, 5, "a", 7)])
     batch = ready(METER, readings, marks({"a": (0, 5)}), summed=True)
     new = frame([(1, 2, "a", -1), (2, 5, "a", 7), (1, 1, "a", 9), (2, 4, "b", 2)])
-    whole = checksum.merged(METER, list(batch.new_checksums)).sort("meter_id")
-    assert_frame_equal(whole, checksum.by_device(METER, new))
-    assert whole["readings"].to_list() == [3, 1]
+    assert batch.new_total == checksum.total(METER, new)
+    assert batch.new_total.readings == 4
 
 
 DEVICES = ["a", "B", "ä", "10", "9"]
