@@ -36,7 +36,7 @@ READ_ROWS = 250_000
 """Rows read at a time. More gains little, and memory grows with it."""
 
 READ_AHEAD = 2
-"""Pieces of a large dump that are read while earlier ones are arranged."""
+"""Pieces, or small dumps, that are read while earlier ones are arranged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,45 +110,52 @@ class Feed:
             InputError: The only dump is unusable.
         """
         fed, target = Fed(), min(READ_ROWS, self._batch_rows)
-        for dump in self._dumps:
-            with closing(self._checked(dump, fed)) as pieces:
-                for checked in pieces:
-                    if self._stopped:
-                        return
-                    fed.checked.append((dump, checked))
-                    if fed.rows >= target:
-                        yield self._ready(fed)
-                        # The first batches are small: the server should not wait long for them.
-                        fed, target = Fed(), min(2 * target, self._batch_rows)
+        with closing(prefetch(self._pieces(), ahead=READ_AHEAD)) as pieces:
+            for piece in pieces:
+                if self._stopped:
+                    return
+                if isinstance(piece, Refused):
+                    fed.refused.append(piece)
+                    continue
+                dump, checked = piece
+                if checked is None:
+                    fed.too_large.append(dump)
+                    continue
+                fed.checked.append((dump, checked))
+                if fed.rows >= target:
+                    yield self._ready(fed)
+                    # The first batches are small: the server should not wait long for them.
+                    fed, target = Fed(), min(2 * target, self._batch_rows)
         yield self._ready(fed)
 
-    def _checked(self, dump: Dump, fed: Fed) -> Generator[Checked]:
-        if len(self._dumps) == 1:
-            with closing(prefetch(self._read(dump), ahead=READ_AHEAD)) as ahead:
-                yield from ahead
-            verify_unchanged(dump.source, dump.taken)
+    def _pieces(self) -> Generator[tuple[Dump, Checked | None] | Refused]:
+        """The dumps' rows, piece by piece; None for a dump that is too large for this company."""
+        if len(self._dumps) > 1:
+            yield from filter(None, map(self._whole, self._dumps))
             return
-        pieces = self._read(dump)
+        for dump in self._dumps:
+            for checked in self._read(dump):
+                yield dump, checked
+            verify_unchanged(dump.source, dump.taken)
+
+    def _whole(self, dump: Dump) -> tuple[Dump, Checked | None] | Refused | None:
+        """A small dump as one piece; None without rows."""
         try:
-            first = next(pieces, None)
-            if next(pieces, None) is not None:
-                fed.too_large.append(dump)
-                return
+            with closing(self._read(dump)) as pieces:
+                first = next(pieces, None)
+                if next(pieces, None) is not None:
+                    return dump, None
             verify_unchanged(dump.source, dump.taken)
         except InputError as error:
-            fed.refused.append(Refused(dump, error))
-            return
-        finally:
-            pieces.close()
+            return Refused(dump, error)
         if first is None:
-            return
+            return None
         limit = self._options.max_rejects
         if not limit.exceeded(first.rejected, first.read):
-            yield first
-            return
+            return dump, first
         dump.add(first)
         result = dump.result(Status.FAILED, count_by_rule(first.rejects))
-        fed.refused.append(Refused(dump, RejectLimitError(result, limit), first.rejects))
+        return Refused(dump, RejectLimitError(result, limit), first.rejects)
 
     def _read(self, dump: Dump) -> Generator[Checked]:
         """A dump's batches, held against what is known of its devices' energy."""

@@ -56,6 +56,8 @@ def count_by_rule(rejects: pl.DataFrame) -> dict[tuple[str | None, str], int]:
 
 def from_malformed(malformed: pl.DataFrame, stream: str | None) -> pl.DataFrame:
     """Rejects of rows that could not be read as rows at all (RawBatch.malformed)."""
+    if malformed.is_empty():
+        return empty()
     return malformed.select(
         "row_number",
         stream=pl.lit(stream, pl.String),

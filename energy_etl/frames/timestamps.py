@@ -206,19 +206,25 @@ def _unread(raw: pl.Series, zoned: pl.Series, local: pl.Series) -> pl.Series:
 def _fill(
     known: pl.Series, raw: pl.Series, fmt: str, zone: str | None, unless: pl.Series | None = None
 ) -> pl.Series:
+    """Read by one more format what neither ``known`` nor ``unless`` has, of which a row is in one at most."""
+    left = known.null_count() - raw.null_count()
+    if unless is not None:
+        left -= unless.len() - unless.null_count()
+    if not left:
+        return known
+    if left == raw.len():
+        return _read(raw, fmt, zone)
     missing = known.is_null() & raw.is_not_null()
     if unless is not None:
         missing &= unless.is_null()
-    if not missing.any():
-        return known
-    everything = bool(missing.all())
-    text = raw if everything else raw.filter(missing)
-    parsed = text.str.to_datetime(fmt, time_unit="us", time_zone=zone, strict=False)
-    if everything:
-        return parsed
+    parsed = _read(raw.filter(missing), fmt, zone)
     if parsed.null_count() == parsed.len():
         return known
     return known.scatter(missing.arg_true(), parsed)
+
+
+def _read(text: pl.Series, fmt: str, zone: str | None) -> pl.Series:
+    return text.str.to_datetime(fmt, time_unit="us", time_zone=zone, strict=False)
 
 
 def _from_epoch(raw: pl.Series, formats: tuple[str, ...] = ()) -> pl.Series:

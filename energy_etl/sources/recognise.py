@@ -217,8 +217,10 @@ def _text_format(head: bytes, claimed: Format | None, *, complete: bool) -> Form
         return Format.JSON
     if not text.startswith(b"{"):
         # Records stay records when only the first of them is broken.
-        later = any(line.lstrip().startswith(b"{") for line in text.splitlines())
-        return Format.NDJSON if claimed in {Format.NDJSON, Format.JSON} and later else Format.CSV
+        records = claimed in {Format.NDJSON, Format.JSON} and any(
+            line.lstrip().startswith(b"{") for line in text.splitlines()
+        )
+        return Format.NDJSON if records else Format.CSV
     if claimed is Format.NDJSON:
         return Format.NDJSON
     line, ended, _ = text.partition(b"\n")
