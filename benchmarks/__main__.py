@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="counted runs of each, after a warm-up")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS, help="sections to run")
     parser.add_argument("--no-peers", action="store_true", help="leave out what people use instead")
-    parser.add_argument("--memory", type=float, nargs="*", default=[3, 30], help="sizes in million rows")
+    parser.add_argument("--memory", type=float, nargs="*", default=[3, 30, 100], help="sizes in million rows")
     parser.add_argument("--devices", type=int, default=2_000, help="vehicles of the analytics section")
     parser.add_argument("--days", type=int, default=30, help="days of the analytics section")
     parser.add_argument("--database-url", help="a server whose user may create databases")

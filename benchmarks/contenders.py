@@ -18,6 +18,7 @@ from benchmarks.environments import QUIET, SCRIPTS, Environments
 from benchmarks.process import Done, run
 from energy_etl.db import programs, session
 from energy_etl.db.schema import Flavour
+from energy_etl.db.sql import query
 from energy_etl.frames.copy_binary import Encoded, encode
 from energy_etl.generate.plan import DumpFormat
 
@@ -66,14 +67,29 @@ class Contenders:
         self.parquet = dumps.meters(rows).resolve()
         self.csv = dumps.meters(rows, DumpFormat.CSV).resolve()
         self.small = dumps.meters(600_000).resolve()
-        self._encoded: list[Encoded] | None = None
+        self._encoded: Encoded | None = None
 
     def ours(self) -> list[Contender]:
         """The raw limit and energy-etl."""
+        compressing = (Flavour.TIMESCALE,)
         return [
-            Contender("raw limit", "everything but COPY", unique=False, load=self._raw),
+            Contender("raw limit", "everything but COPY", unique=False, load=self._raw()),
+            Contender(
+                "raw limit, after energy-etl's word to the allocator",
+                "everything but COPY",
+                unique=False,
+                load=self._raw(roomy=True),
+                flavours=compressing,
+            ),
             Contender("energy-etl ingest Parquet", "nothing", unique=True, load=ingest(self.parquet)),
             Contender("energy-etl ingest CSV", "nothing", unique=True, load=ingest(self.csv)),
+            Contender(
+                "energy-etl ingest Parquet, --direct-compress off",
+                "compression, which the server's policy does later",
+                unique=True,
+                load=ingest(self.parquet, "--direct-compress", "off"),
+                flavours=compressing,
+            ),
         ]
 
     def peers(self) -> list[Contender]:
@@ -162,18 +178,23 @@ class Contenders:
                 f"SELECT create_hypertable('{KEYED}', by_range('ts', INTERVAL '1 day'))",
             )
 
-    def _raw(self, database: Database) -> Timed:
+    def _raw(self, *, roomy: bool = False) -> Callable[[Database], Timed]:
         """Binary COPY of what was sorted and encoded beforehand, on a connection of its own."""
-        if self._encoded is None:
-            frame = pl.read_parquet(self.parquet).rename(NAMES)
-            frame = frame.select("meter_id", "ts", "kwh_consumed_ac", "voltage", load_id=pl.lit(0, pl.Int32))
-            self._encoded = [encode(frame.sort("meter_id", "ts"))]
-        started = time.perf_counter()
-        with session.connect(database.address) as conn:
-            if database.flavour is Flavour.TIMESCALE:
-                conn.execute("SET timescaledb.enable_direct_compress_copy = on")
-                conn.execute("SET timescaledb.enable_direct_compress_copy_client_sorted = on")
-            for encoded in self._encoded:
+
+        def load(database: Database) -> Timed:
+            if self._encoded is None:
+                frame = pl.read_parquet(self.parquet).rename(NAMES)
+                frame = frame.select(
+                    "meter_id", "ts", "kwh_consumed_ac", "voltage", load_id=pl.lit(0, pl.Int32)
+                )
+                self._encoded = encode(frame.sort("meter_id", "ts"))
+            started = time.perf_counter()
+            with session.connect(database.address) as conn:
+                if database.flavour is Flavour.TIMESCALE:
+                    conn.execute("SET timescaledb.enable_direct_compress_copy = on")
+                    conn.execute("SET timescaledb.enable_direct_compress_copy_client_sorted = on")
+                if roomy:
+                    conn.execute(query("storage.roomy_allocator"))
                 with (
                     conn.cursor() as cursor,
                     cursor.copy(
@@ -181,9 +202,11 @@ class Contenders:
                         " FROM STDIN (FORMAT binary)"
                     ) as copy,
                 ):
-                    for piece in encoded.pieces:
+                    for piece in self._encoded.pieces:
                         copy.write(piece)
-        return Timed(time.perf_counter() - started)
+            return Timed(time.perf_counter() - started)
+
+        return load
 
     def _psql(self, script: str, *, keyed: bool = False) -> Callable[[Database], Timed]:
         def load(database: Database) -> Timed:
