@@ -109,7 +109,7 @@ class Feed:
         Raises:
             InputError: The only dump is unusable.
         """
-        fed, target = Fed(), min(READ_ROWS, self._batch_rows)
+        fed, target = Fed(), (step := min(READ_ROWS, self._batch_rows))
         with closing(prefetch(self._pieces(), ahead=READ_AHEAD)) as pieces:
             for piece in pieces:
                 if self._stopped:
@@ -124,8 +124,9 @@ class Feed:
                 fed.checked.append((dump, checked))
                 if fed.rows >= target:
                     yield self._ready(fed)
-                    # The first batches are small: the server should not wait long for them.
-                    fed, target = Fed(), min(2 * target, self._batch_rows)
+                    # The first batches are small: the server should not wait long for them. Each is larger
+                    # by no more than is made ready while it takes the one before.
+                    fed, target = Fed(), min(target + step, self._batch_rows)
         yield self._ready(fed)
 
     def _pieces(self) -> Generator[tuple[Dump, Checked | None] | Refused]:

@@ -127,7 +127,7 @@ def test_no_row_is_lost_between_files_and_batches(
             new.update(one.streams["meter"].new)
     assert new == {dump.load_id: sizes[dump.load_id - 1] for dump in fitting}
     # Each batch but the last is full, and was not before its last file.
-    targets = [min(at_once << number, batch_rows) for number in range(len(fed))]
+    targets = [min(at_once * number, batch_rows) for number in range(1, len(fed) + 1)]
     for one, target in zip(fed[:-1], targets[:-1], strict=True):
         assert one.rows - one.checked[-1][1].rows < target <= one.rows
     assert fed[-1].rows < targets[-1]
