@@ -23,7 +23,7 @@ from energy_etl.present.output import Format
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from energy_etl.inspection import Inspection, Verdict
+    from energy_etl.inspection.report import Inspection, Verdict
 
 
 @shared_options
@@ -57,8 +57,8 @@ def inspect(
     what would be rejected, and the command that loads it. Ends as `ingest` would: 2 if an option is missing,
     4 if a file is unusable, 5 if some readings would be left out.
     """
-    from energy_etl.inspection import exit_code
-    from energy_etl.inspection import inspect as look
+    from energy_etl.inspection.look import inspect as look
+    from energy_etl.inspection.report import exit_code
     from energy_etl.present.inspection import write_inspections
     from energy_etl.sources.discover import discover
 

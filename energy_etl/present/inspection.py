@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from energy_etl.frames.column_facts import ColumnFacts
     from energy_etl.frames.evidence import DeviceEvidence
-    from energy_etl.inspection import Column, Inspection, StreamReport
+    from energy_etl.inspection.report import Column, Inspection, StreamReport
 
 SCHEMA_VERSION = 1
 """Of the JSON document."""

@@ -21,7 +21,7 @@ from energy_etl.energy import EnergyKind, EnergyRule
 from energy_etl.frames.column_facts import ColumnFacts
 from energy_etl.frames.evidence import DeviceEvidence
 from energy_etl.frames.reading_facts import Judged, Order, Repeated
-from energy_etl.inspection import Column, Inspection, Problem, StreamReport, Verdict
+from energy_etl.inspection.report import Column, Inspection, Problem, StreamReport, Verdict
 from energy_etl.kinds import Kind, Origin
 from energy_etl.outcome import Counts, LoadResult, Status
 from energy_etl.present.inspection import write_inspections

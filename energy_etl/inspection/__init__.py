@@ -1,0 +1,1 @@
+"""What a dump is and what `ingest` would do with it: everything but the database."""
