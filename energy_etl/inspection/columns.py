@@ -1,4 +1,4 @@
-"""A file's columns as they are called there: what is in those that no profile reads, and what makes up ours."""
+"""A file's own columns: what is in those that no profile reads, and what makes up ours."""
 
 from __future__ import annotations
 
