@@ -122,7 +122,7 @@ class Bench:
         table = Table(
             "Peak memory of one load",
             ("rows", "peak MB, median", "seconds, median", "rows/s", "runs"),
-            remark="The peak of a short load is a few samples of what a long one shows: it varies by a tenth.",
+            remark="The peak of a short load is a small sample of that of a long one: it varies by a tenth.",
         )
         for rows in sizes:
             tries = []
