@@ -72,7 +72,8 @@ class Storage:
             settings["timescaledb.enable_direct_compress_copy_client_sorted"] = "on"
         for name, value in settings.items():
             self._conn.execute(query("storage.set"), [name, value])
-        self._conn.execute(query("storage.roomy_allocator"))
+        if self.compressing:
+            self._conn.execute(query("storage.roomy_allocator"))
 
     def __enter__(self) -> Storage:
         self._conn.add_notice_handler(self._noticed)
