@@ -56,8 +56,10 @@ class DeviceEvidence:
     highest: float
     ceiling: float | None
     """The most energy that the device's power explains in one interval."""
+    steps: int
+    """Between values other than zero: a device that mostly rests has few, however many its readings."""
     rising: float
-    """Share of the steps between values other than zero that rise; 0 where all are equal."""
+    """Share of the steps that rise; 0 where all are equal."""
     falling: float
     restarts: int
     """Falls to less than a tenth."""
@@ -69,7 +71,7 @@ class DeviceEvidence:
         """What it must be; None where it can be more than one."""
         if self.readings < ENOUGH_READINGS or self.ceiling is None or not self.rising:
             return None
-        rises, falls = self.rising * (self.readings - 1), self.falling * (self.readings - 1)
+        rises, falls = self.rising * self.steps, self.falling * self.steps
         if self.exceeds and self.falling <= 1 - _MONOTONE:
             return EnergyKind.REGISTER
         started_over = self.restarts and falls <= 1.5 * self.restarts and rises >= _RISES
@@ -165,7 +167,7 @@ def against_interval(evidence: list[DeviceEvidence]) -> DeviceEvidence | None:
 
 def _counts(one: DeviceEvidence) -> bool:
     """Whether it only ever rises: the energy of intervals goes up and down."""
-    rises = one.rising * (one.readings - 1)
+    rises = one.rising * one.steps
     return one.kind in (EnergyKind.REGISTER, EnergyKind.SESSION) or (
         one.readings >= ENOUGH_READINGS and not one.falling and rises >= 2 * _RISES
     )
@@ -184,6 +186,7 @@ def _evidence(device: str, ts: Ints, values: Floats, rule: EnergyRule) -> Device
         median=float(np.median(counted)) if counted.size else 0.0,
         highest=float(values.max()),
         ceiling=ceiling,
+        steps=int(steps.size),
         rising=float(np.mean(steps > 0)) if steps.size else 0.0,
         falling=float(np.mean(steps < 0)) if steps.size else 0.0,
         restarts=int(np.sum(counted[1:] < _SESSION_FALL * before)),

@@ -244,7 +244,7 @@ REHEARSED = [
     )
 ]
 
-RISING = DeviceEvidence(HOSTILE, 200, 60.0, 4_711.5, 4_720.125, 10.0, 0.975, 0.0, 0, 1.0)
+RISING = DeviceEvidence(HOSTILE, 200, 60.0, 4_711.5, 4_720.125, 10.0, 199, 0.975, 0.0, 0, 1.0)
 INSPECTED = [
     Inspection(
         "dumps/export.csv",

@@ -104,6 +104,16 @@ def test_documented_columns_load_however_few_the_readings(
     assert energies(database_url) == (21.8, None)
 
 
+@pytest.mark.parametrize("charge", [[0.112], [0.112, 0.113], [0.111, 0.112, 0.113], [0.1, 0.11] * 2])
+def test_a_charge_that_has_just_begun_is_no_counter(
+    run: Run, dump: Callable[..., str], database_url: str, charge: list[float]
+) -> None:
+    """Of 200 readings nearly all are zero: that the others rise says nothing."""
+    done = run("ingest", dump("a.csv", [0.0] * (200 - len(charge)) + charge))
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert energies(database_url) == (round(sum(charge), 6), None)
+
+
 def test_more_than_the_largest_charge_point_delivers_is_refused(run: Run, dump: Callable[..., str]) -> None:
     # 10.5 kWh a minute, as in the assignment's sample: 630 kW.
     done = run("ingest", dump("a.csv", [10.5, 10.5]))
