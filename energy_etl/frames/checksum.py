@@ -3,8 +3,8 @@
 It tells in one small query whether history holds the very readings a dump repeats, or those that were just
 sent, without sending them again. The hash of a reading is the server's own (Bob Jenkins' lookup3), chained
 over device, ts and measures so that every bit counts; a checksum is the XOR of readings. Zero equals minus
-zero, as in a comparison. Should a server ever hash differently, nothing matches and readings are compared one
-by one.
+zero, as in a comparison. Should a server ever hash differently, repeated readings are compared one by one,
+and a load by direct compress is refused.
 
 Measured: 55 ms for a million readings here, 150 ms on the server with its index on the device.
 """
@@ -82,7 +82,7 @@ def by_device(stream: Stream, readings: pl.DataFrame) -> pl.DataFrame:
         readings: The stream's columns, sorted by (device, ts).
     """
     starts, ends = runs(readings[stream.device])
-    hashes = reading_hashes(stream, readings)
+    hashes = _hashes(stream, readings, starts, ends)
     checksums = np.bitwise_xor.reduceat(hashes, starts.to_numpy()) if hashes.size else hashes
     return pl.DataFrame(
         {
@@ -97,7 +97,11 @@ def by_device(stream: Stream, readings: pl.DataFrame) -> pl.DataFrame:
 
 def reading_hashes(stream: Stream, readings: pl.DataFrame) -> Hashes:
     """The hash of each reading's device, ts and measures, as ``db.known`` has the server compute it."""
-    starts, ends = runs(readings[stream.device])
+    return _hashes(stream, readings, *runs(readings[stream.device]))
+
+
+def _hashes(stream: Stream, readings: pl.DataFrame, starts: pl.Series, ends: pl.Series) -> Hashes:
+    """As :func:`reading_hashes`; a device's hash is made once for each of its runs."""
     lengths = (ends - starts).to_numpy().astype(np.int64) + 1
     seeds = np.repeat(_hash_texts(readings[stream.device].gather(starts)), lengths)
     ts = readings["ts"].to_physical().to_numpy() - _EPOCH_2000_US
