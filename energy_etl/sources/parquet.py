@@ -18,7 +18,7 @@ from polars.exceptions import PanicException
 from energy_etl.errors import InputError
 from energy_etl.sources.headers import pick, resolve
 from energy_etl.sources.malformed import malformed_frame
-from energy_etl.sources.source import RawBatch
+from energy_etl.sources.source import PARQUET_MAGIC, RawBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,6 @@ BATCH_BYTES = 32 << 20
 TEXT_BYTES = 1 << 20
 """The longest text a field may hold, as in delimited files."""
 
-_MAGIC = b"PAR1"
 _SCAN_BYTES = 1 << 20
 
 _IDS = ("meter_id", "vehicle_id")
@@ -156,7 +155,7 @@ def _refuse_joined(source: SourceFile) -> None:
     The places in the last footer would be looked up in the first file: its rows would stand for those of the
     last one, and all others be lost in silence.
     """
-    joint, before, kept = _MAGIC * 2, 0, b""
+    joint, before, kept = PARQUET_MAGIC * 2, 0, b""
     with _readable(source), source.path.open("rb") as file:
         while block := file.read(_SCAN_BYTES):
             data, at = kept + block, -1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from energy_etl.errors import InputError
 from energy_etl.sources.bytestream import ByteStream
-from energy_etl.sources.source import Compression, Format, SourceFile
+from energy_etl.sources.source import PARQUET_MAGIC, Compression, Format, SourceFile
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +32,6 @@ FORMAT_SUFFIXES = {
 }
 COMPRESSION_SUFFIXES = {".gz": Compression.GZIP, ".zst": Compression.ZSTD}
 
-_PARQUET = b"PAR1"
 _ARCHIVES = {
     b"\x1f\x8b": Compression.GZIP,
     b"\x28\xb5\x2f\xfd": Compression.ZSTD,
@@ -123,7 +122,7 @@ def recognise(path: Path, name: str) -> SourceFile:
     if encoding is not None:
         head = head.decode(encoding, errors="ignore").removeprefix("\ufeff").encode()
     _refuse_foreign(name, head)
-    if head.startswith(_PARQUET):
+    if head.startswith(PARQUET_MAGIC):
         _check_parquet(path, name, compression, size)
         found = Format.PARQUET
     else:
@@ -165,7 +164,7 @@ def _refuse_foreign(name: str, head: bytes) -> None:
             raise InputError(
                 name, f"is {what}", hint="energy-etl reads CSV, Parquet and JSON, plain or as .gz or .zst"
             )
-    if head.startswith(_PARQUET):
+    if head.startswith(PARQUET_MAGIC):
         return
     if sum(map(head.count, (bytes((code,)) for code in _NO_TEXT))) > len(head) // 10:
         raise InputError(
@@ -175,7 +174,7 @@ def _refuse_foreign(name: str, head: bytes) -> None:
 
 def _wide_text(name: str, head: bytes) -> str | None:
     """The encoding of text with two bytes a character, told by its mark or by the zeros in it."""
-    if head.startswith(_PARQUET):
+    if head.startswith(PARQUET_MAGIC):
         return None
     encoding = next((found for magic, found in _WIDE_TEXT.items() if head.startswith(magic)), None)
     if encoding is None:
@@ -203,8 +202,8 @@ def _check_parquet(path: Path, name: str, compression: Compression, size: int) -
             hint="decompress it: Parquet compresses inside",
         )
     with path.open("rb") as file:
-        file.seek(max(0, size - len(_PARQUET)))
-        if size < 12 or file.read() != _PARQUET:
+        file.seek(max(0, size - len(PARQUET_MAGIC)))
+        if size < 12 or file.read() != PARQUET_MAGIC:
             raise InputError(
                 name, "the Parquet file is truncated: it does not end as it should", hint="fetch it again"
             )

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+PARQUET_MAGIC = b"PAR1"
+"""How a Parquet file begins, and ends."""
+
+
 class Format(StrEnum):
     """File formats that can be read."""
 
