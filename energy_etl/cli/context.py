@@ -45,6 +45,10 @@ DatabaseUrl = Annotated[
 ]
 Output = Annotated[Format, typer.Option("--format", help="Of the result.", case_sensitive=False)]
 """For the commands whose result is a table."""
+Limit = Annotated[int | None, typer.Option(min=1, help="Rows at most. [default: 50 in a table, else all]")]
+
+TABLE_ROWS = 50
+"""A table is for looking at; JSON and CSV are complete unless a limit is given."""
 
 _SHARED: dict[str, tuple[Any, object]] = {
     "database_url": (DatabaseUrl, None),
@@ -196,3 +200,8 @@ def _check_texts(ctx: typer.Context) -> None:
         for text in given if isinstance(given, list | tuple) else (given,):
             if isinstance(text, str) and any("\ud800" <= character <= "\udfff" for character in text):
                 raise UsageError(f"{text!r} is not UTF-8 text", hint="no id has such characters")
+
+
+def rows_at_most(limit: int | None, output: Format) -> int | None:
+    """How many rows of a result are shown; None: all."""
+    return TABLE_ROWS if limit is None and output is Format.TABLE else limit

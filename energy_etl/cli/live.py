@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import Output, connection, diagnostics, group, shared_options
+from energy_etl.cli.context import Limit, Output, connection, diagnostics, group, rows_at_most, shared_options
 from energy_etl.present.output import Format
 
 if TYPE_CHECKING:
@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
     from energy_etl.present.diagnostics import Diagnostics
 
-TABLE_ROWS = 50
-"""A table is for looking at; JSON and CSV are complete unless a limit is given."""
-
 app = group("Show the current state of meters and vehicles, newest first.")
-
-Limit = Annotated[int | None, typer.Option(min=1, help="Rows at most. [default: 50 in a table, else all]")]
 
 
 @app.command()
@@ -44,7 +39,7 @@ def meters(
     from energy_etl.present.live import write_meters
 
     with connection(ctx) as conn:
-        page = live_view.meters(conn, ids or (), _limit(limit, output))
+        page = live_view.meters(conn, ids or (), rows_at_most(limit, output))
     write_meters(page.rows, datetime.now(UTC), output)
     _remark(diagnostics(ctx), "meter", page.total, [row.meter_id for row in page.rows], ids or ())
 
@@ -70,13 +65,9 @@ def vehicles(
     from energy_etl.present.live import write_vehicles
 
     with connection(ctx) as conn:
-        page = live_view.vehicles(conn, ids or (), _limit(limit, output))
+        page = live_view.vehicles(conn, ids or (), rows_at_most(limit, output))
     write_vehicles(page.rows, datetime.now(UTC), output)
     _remark(diagnostics(ctx), "vehicle", page.total, [row.vehicle_id for row in page.rows], ids or ())
-
-
-def _limit(given: int | None, output: Format) -> int | None:
-    return TABLE_ROWS if given is None and output is Format.TABLE else given
 
 
 def _remark(said: Diagnostics, kind: str, total: int, shown: Sequence[str], asked: Iterable[str]) -> None:

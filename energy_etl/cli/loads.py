@@ -6,12 +6,9 @@ from typing import Annotated
 
 import typer
 
-from energy_etl.cli.context import Output, connection, diagnostics, shared_options
+from energy_etl.cli.context import Limit, Output, connection, diagnostics, rows_at_most, shared_options
 from energy_etl.errors import UsageError
 from energy_etl.present.output import Format
-
-TABLE_ROWS = 50
-"""A table is for looking at; JSON and CSV are complete unless a limit is given."""
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -26,9 +23,7 @@ OwnOutput = Annotated[
 def loads(
     ctx: typer.Context,
     *,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Rows at most. [default: 50 in a table, else all]")
-    ] = None,
+    limit: Limit = None,
     output: Output = Format.TABLE,
 ) -> None:
     """List what was loaded, newest first; `loads show N` shows one load.
@@ -52,7 +47,7 @@ def loads(
     from energy_etl.present.cells import things
     from energy_etl.present.loads import write_loads
 
-    rows = TABLE_ROWS if limit is None and output is Format.TABLE else limit
+    rows = rows_at_most(limit, output)
     with connection(ctx) as conn:
         page = newest_loads(conn, rows)
     write_loads(page.rows, output)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from energy_etl.cli.context import Output, connection, diagnostics, group, shared_options, target
+from energy_etl.cli.context import (
+    Limit,
+    Output,
+    connection,
+    diagnostics,
+    group,
+    rows_at_most,
+    shared_options,
+    target,
+)
 from energy_etl.cli.loading import DirectCompressChoice, DryRun, LockWait, ResultFormat, RetryFor, exit_code
 from energy_etl.cli.reading import named_profile
 from energy_etl.energy import EnergyKind
@@ -20,9 +29,6 @@ from energy_etl.selection import Grouping, Selection, StreamName
 if TYPE_CHECKING:
     from energy_etl.db.retry import LeftOut
     from energy_etl.present.diagnostics import Diagnostics
-
-TABLE_ROWS = 50
-"""A table is for looking at; JSON and CSV are complete unless a limit is given."""
 
 app = group("Act on rows that are not loaded: list them, export and repair them, load them after all.")
 
@@ -37,7 +43,6 @@ File = Annotated[
 Stream = Annotated[
     StreamName | None, typer.Option("--stream", help="Only of this stream.", case_sensitive=False)
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Rows at most. [default: 50 in a table, else all]")]
 _AS_BEFORE = "[default: as when their dump was loaded]"
 
 
@@ -74,7 +79,7 @@ def list_(
     from energy_etl.present.rejects import write_counts, write_rejects
 
     selection = Selection(load_id, rule, file, stream)
-    most = TABLE_ROWS if limit is None and output is Format.TABLE and by is None else limit
+    most = rows_at_most(limit, output) if by is None else limit
     with connection(ctx) as conn:
         open_rejects.check(conn, selection)
         if by is not None:
